@@ -1,0 +1,7 @@
+//! Corepost: a WebSocket message router in which a session is a cursor over a mailbox.
+
+pub mod counters;
+pub mod limits;
+pub mod log;
+pub mod model;
+mod words;

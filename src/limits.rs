@@ -1,0 +1,101 @@
+//! Every bound of the program, in one place, with what happens when it is reached and why it is this large.
+//!
+//! A queue, buffer, map or loop elsewhere names its bound here. Relations between bounds are asserted at
+//! compile time at the end of this file, so that nobody can change one and forget the other.
+
+/// Bytes of a client ID or message ID (DESIGN.md §2). Longer: `bad_client_id` / `bad_request`.
+pub const ID_BYTES: usize = 128;
+/// Recipients of one `send`, and of all elements of one HTTP publish together. More: `too_many_recipients`.
+pub const RECIPIENTS: usize = 1_000;
+/// Bytes of one WebSocket message or HTTP element that is kept. Larger: skimmed, then `too_large`.
+pub const MESSAGE_BYTES: usize = 64 << 10;
+/// Bytes of one WebSocket message that is even skimmed. Larger, declared or summed: close 1009.
+pub const SKIM_BYTES: usize = 16 << 20;
+/// Nesting of a message's JSON. Deeper: `bad_request`.
+pub const JSON_DEPTH: usize = 32;
+/// Bytes of an HTTP request head up to and with its empty line. More: 431.
+pub const HEAD_BYTES: usize = 8 << 10;
+/// Bytes of an HTTP publish body. More: 413.
+pub const PUBLISH_BYTES: usize = 8 << 20;
+/// Time from accept to a complete request head. Later: 408 and close.
+pub const HANDSHAKE_MS: u64 = 5_000;
+/// Time from upgrade to `welcome`. Later: close 1013, for the home could not answer.
+pub const WELCOME_MS: u64 = 10_000;
+/// Default time between server pings to a socket from which nothing was heard.
+pub const PING_INTERVAL_MS: u64 = 25_000;
+/// Time after a ping within which any frame must come. Later: the peer is dead and its socket closed.
+pub const PONG_TIMEOUT_MS: u64 = 10_000;
+/// Default time after which a quiet client is told its position.
+pub const CURSOR_REFRESH_MS: u64 = 3_600_000;
+/// Time a close handshake may take before the socket is closed without it.
+pub const CLOSE_MS: u64 = 3_000;
+/// Sessions of one client at a time. One more is closed 4409.
+pub const SESSIONS_PER_CLIENT: usize = 64;
+/// Bytes accepted for a session and not yet written to its socket. Reached: Live → CatchUp, nothing is queued.
+pub const OUTBOUND_BYTES: usize = 256 << 10;
+/// Bytes above the outbound budget kept for answers (acks, errors, pongs) to what the peer itself sent.
+/// Reached: the socket is not read until some of it has been written.
+pub const OUTBOUND_ANSWERS: usize = 64 << 10;
+/// Bytes of recent envelopes a core keeps in memory. Reached: the oldest go; replay then reads the store.
+pub const RECENT_BYTES: usize = 32 << 20;
+/// Bytes of partial frames and messages of one core together. Reached: the session that asks is closed 1013.
+pub const PARTIAL_BYTES: usize = 64 << 20;
+/// Time a message may stay incomplete. Later: close 1008, so that slow fragments cannot hold memory.
+pub const PARTIAL_MS: u64 = 30_000;
+/// Growth step of a partial message: a declared length is never trusted with more than this.
+pub const PARTIAL_STEP: usize = 16 << 10;
+/// Appends of one core that the log has not answered. Reached: the session whose send needs one is parked.
+pub const APPENDS_IN_FLIGHT: usize = 16_384;
+/// Bytes of those appends. Reached: likewise.
+pub const APPEND_BYTES_IN_FLIGHT: usize = 64 << 20;
+/// Commands of one core that wait in another core's inbox. Reached: the session whose command needs it is parked.
+pub const INBOX_COMMANDS: usize = 16_384;
+/// Store reads of one core that have not been answered; further ones wait in a queue of their sessions.
+pub const READS_IN_FLIGHT: usize = 64;
+/// Bytes of one page of replay, the unit of fairness between sessions that catch up.
+pub const PAGE_BYTES: usize = 64 << 10;
+/// Envelopes of one page of replay.
+pub const PAGE_ENVELOPES: usize = 256;
+/// `missed` counts exactly so far, and says `more` beyond.
+pub const MISSED_COUNTED: usize = 10_000;
+/// `from=-n` looks back at most so many envelopes.
+pub const FROM_LAST: u64 = 10_000;
+/// Default and greatest `limit` of an HTTP pull.
+pub const PULL_DEFAULT: usize = 100;
+/// Greatest `limit` of an HTTP pull. More: 400.
+pub const PULL_MOST: usize = 1_000;
+/// Log time a dedupe key is remembered (DESIGN.md §3.4).
+pub const DEDUPE_MS: u64 = 600_000;
+/// Offsets of a partition a dedupe key is remembered, whichever of the two ends first.
+pub const DEDUPE_OFFSETS: u64 = 131_072;
+/// Unexpired envelopes of one mailbox. Reached: `mailbox_full`.
+pub const MAILBOX_ENVELOPES: u64 = 100_000;
+/// Bytes (key + headers + body) of the unexpired envelopes of one mailbox. Reached: `mailbox_full`.
+pub const MAILBOX_BYTES: u64 = 64 << 20;
+/// Partitions of the embedded log, and default of the cluster's mailbox topic. Fixed for the life of a log.
+pub const PARTITIONS: u16 = 64;
+/// Cores of one node. More: a configuration error.
+pub const CORES: usize = 256;
+/// Age beyond which what a core knows of its log is too old to say `welcome` or `live` from.
+pub const FRESH_MS: u64 = 1_000;
+/// `send` patterns in one token. More: the token is refused.
+pub const PERMITS: usize = 256;
+/// Token signatures checked in one turn of a core; more wait for the next turn.
+pub const SIGNATURES_PER_TURN: usize = 16;
+/// Bytes of a token. Longer: 401 without a look at it.
+pub const TOKEN_BYTES: usize = 4 << 10;
+/// API keys in a key file. More: a configuration error.
+pub const API_KEYS: usize = 1_000;
+/// Revocations a node remembers. Reached: `revoke=true` answers 503 and changes nothing.
+pub const REVOCATIONS: usize = 1_000_000;
+
+// One page fits the outbound budget, so a session with an empty buffer can always take one.
+const _: () = assert!(PAGE_BYTES + MESSAGE_BYTES * 2 <= OUTBOUND_BYTES);
+// A message that is kept is also one that is skimmed.
+const _: () = assert!(MESSAGE_BYTES < SKIM_BYTES);
+// The largest publish fits what one core may have in flight, or it could never be accepted.
+const _: () = assert!(RECIPIENTS < APPENDS_IN_FLIGHT && PUBLISH_BYTES < APPEND_BYTES_IN_FLIGHT);
+// The largest list of recipients (each once, quoted, with a comma) and a useful body fit the skim limit.
+const _: () = assert!(RECIPIENTS * (ID_BYTES + 3) < SKIM_BYTES);
+// A dead peer is noticed before the balancers' usual idle limit of a minute.
+const _: () = assert!(PING_INTERVAL_MS + PONG_TIMEOUT_MS < 60_000);

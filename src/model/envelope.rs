@@ -1,0 +1,184 @@
+//! One addressed message.
+//!
+//! An envelope is built once, in one allocation, and shared from then on: by the append that waits for its ack, the
+//! log's thread, the mailbox's recent ones, and every session it is delivered to. Cloning it copies a pointer.
+
+use super::IdRef;
+use std::sync::Arc;
+
+/// What a record in the log, or a message beside it, asks of a mailbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Kind {
+    /// Deliver this.
+    Message = 0,
+    /// Deliver this to who is live now; never in the log.
+    Ephemeral = 1,
+    /// Serve nothing at or below this any more.
+    Erase = 2,
+}
+
+/// An immutable message: addressee, sender, name, body. Equal when all of them are.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Envelope(Arc<[u8]>);
+
+/// The parts an envelope is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct EnvelopeParts<'a> {
+    /// What it asks.
+    pub kind: Kind,
+    /// The recipient; `None` only for ephemeral messages, of which one serves a whole list.
+    pub to: Option<IdRef<'a>>,
+    /// The sender; `None` when an outside producer named none.
+    pub from: Option<IdRef<'a>>,
+    /// The sender's name for it; `None` for ephemeral messages and outside records without one.
+    pub id: Option<IdRef<'a>>,
+    /// For a copy in the sender's own mailbox: the send's `to`, JSON exactly as sent. Empty otherwise.
+    pub copied_to: &'a [u8],
+    /// One JSON value, byte for byte as sent.
+    pub body: &'a [u8],
+}
+
+// Layout: kind, three lengths, the length of `copied_to`, then the texts in this order and the body to the end.
+const HEAD: usize = 8;
+
+impl Envelope {
+    /// Builds it in one allocation.
+    pub fn new(parts: EnvelopeParts<'_>) -> Self {
+        let text = |id: Option<IdRef<'_>>| -> usize { id.map_or(0, |id| id.as_str().len()) };
+        let lengths = [text(parts.to), text(parts.from), text(parts.id)];
+        let total = HEAD + lengths.iter().sum::<usize>() + parts.copied_to.len() + parts.body.len();
+        let mut bytes: Arc<[u8]> = std::iter::repeat_n(0, total).collect();
+        let mut rest = Arc::get_mut(&mut bytes).expect("a new allocation has one owner");
+        let mut put = |piece: &[u8]| {
+            let (now, later) = std::mem::take(&mut rest).split_at_mut(piece.len());
+            now.copy_from_slice(piece);
+            rest = later;
+        };
+        put(&[parts.kind as u8]);
+        put(&lengths.map(|n| n as u8));
+        put(&u32::try_from(parts.copied_to.len())
+            .expect("`to` is bounded by the message limit")
+            .to_le_bytes());
+        for id in [parts.to, parts.from, parts.id].into_iter().flatten() {
+            put(id.as_str().as_bytes());
+        }
+        put(parts.copied_to);
+        put(parts.body);
+        Self(bytes)
+    }
+
+    /// What it asks of the mailbox.
+    pub fn kind(&self) -> Kind {
+        match self.0[0] {
+            0 => Kind::Message,
+            1 => Kind::Ephemeral,
+            2 => Kind::Erase,
+            other => unreachable!("an envelope of kind {other} was built"),
+        }
+    }
+
+    /// The recipient. Panics for an ephemeral message built for a list: its recipients travel beside it.
+    pub fn to(&self) -> IdRef<'_> {
+        self.id_at(0).expect("a logged envelope has a recipient")
+    }
+
+    /// The sender, if known.
+    pub fn from(&self) -> Option<IdRef<'_>> {
+        self.id_at(1)
+    }
+
+    /// The sender's name for the message, if it has one.
+    pub fn id(&self) -> Option<IdRef<'_>> {
+        self.id_at(2)
+    }
+
+    /// JSON of the send's `to`, for a copy in the sender's own mailbox.
+    pub fn copied_to(&self) -> Option<&[u8]> {
+        let start = self.copy_start();
+        let copied = &self.0[start..start + self.copy_len()];
+        (!copied.is_empty()).then_some(copied)
+    }
+
+    /// One JSON value, byte for byte as sent.
+    pub fn body(&self) -> &[u8] {
+        &self.0[self.copy_start() + self.copy_len()..]
+    }
+
+    /// Bytes it occupies in memory, without the allocator's.
+    pub fn size(&self) -> usize {
+        self.0.len() + 16
+    }
+
+    /// Whether both are the same allocation: one frame built for it serves again.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    fn id_at(&self, which: usize) -> Option<IdRef<'_>> {
+        let start = HEAD + self.0[1..1 + which].iter().map(|&n| usize::from(n)).sum::<usize>();
+        let text = &self.0[start..start + usize::from(self.0[1 + which])];
+        (!text.is_empty()).then(|| IdRef::trusted(text))
+    }
+
+    fn copy_start(&self) -> usize {
+        HEAD + self.0[1..4].iter().map(|&n| usize::from(n)).sum::<usize>()
+    }
+
+    fn copy_len(&self) -> usize {
+        u32::from_le_bytes([self.0[4], self.0[5], self.0[6], self.0[7]]) as usize
+    }
+}
+
+impl std::fmt::Debug for Envelope {
+    /// Without the body: bodies are never in a log.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (to, from, id) = (self.id_at(0), self.from(), self.id());
+        write!(f, "{:?}({from:?} → {to:?} id {id:?}, {} body bytes)", self.kind(), self.body().len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gives_back_what_it_was_built_from() {
+        let id = |text| Some(IdRef::new(text).unwrap());
+        let whole = Envelope::new(EnvelopeParts {
+            kind: Kind::Message,
+            to: id("bob"),
+            from: id("alice"),
+            id: id("m-1"),
+            copied_to: br#"["bob","eve"]"#,
+            body: br#"{"text":"hi"}"#,
+        });
+        assert_eq!((Some(whole.to()), whole.from(), whole.id()), (id("bob"), id("alice"), id("m-1")));
+        assert_eq!(whole.copied_to(), Some(&br#"["bob","eve"]"#[..]));
+        assert_eq!((whole.kind(), whole.body()), (Kind::Message, &br#"{"text":"hi"}"#[..]));
+
+        let bare = EnvelopeParts {
+            kind: Kind::Ephemeral,
+            to: None,
+            from: None,
+            id: None,
+            copied_to: b"",
+            body: b"1",
+        };
+        let bare = Envelope::new(bare);
+        assert_eq!((bare.from(), bare.id(), bare.copied_to(), bare.body()), (None, None, None, &b"1"[..]));
+    }
+
+    #[test]
+    fn never_shows_a_body() {
+        let parts = EnvelopeParts {
+            kind: Kind::Message,
+            to: IdRef::new("bob").ok(),
+            from: None,
+            id: None,
+            copied_to: b"",
+            body: b"\"secret\"",
+        };
+        assert!(!format!("{:?}", Envelope::new(parts)).contains("secret"));
+    }
+}

@@ -1,0 +1,26 @@
+//! The nouns: what is addressed, what is sent, where it stands, and the values in which the parts speak.
+//!
+//! Nothing here does anything. Every type is plain data that is valid by construction: a text from outside
+//! becomes an [`IdRef`] or a [`Cursor`] once, where it enters, and is never checked again.
+
+mod command;
+mod cursor;
+mod envelope;
+mod id;
+mod now;
+mod parcel;
+mod partition;
+mod push;
+mod session;
+
+pub use command::{Command, Mistake, Recipients, SendCommand};
+pub use cursor::{BadCursor, Cursor, CursorText, Position};
+pub use envelope::{Envelope, EnvelopeParts, Kind};
+pub use id::{BadId, ClientId, IdRef};
+pub use now::Now;
+pub use parcel::{
+    Ask, Attached, Credit, Delivered, Dismissal, Parcel, Start, StartFrom, ToHome, ToSession, Unresumed,
+};
+pub use partition::{Partition, Place, Topology, murmur2};
+pub use push::{CloseCode, ErrorCode, ErrorPush, Failed, Push, Welcome};
+pub use session::{SessionId, SessionRef};
