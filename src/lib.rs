@@ -3,5 +3,9 @@
 pub mod counters;
 pub mod limits;
 pub mod log;
+#[cfg(feature = "serve")]
+pub mod mesh;
 pub mod model;
+#[cfg(feature = "serve")]
+pub mod net;
 mod words;
