@@ -4,4 +4,5 @@ pub mod counters;
 pub mod limits;
 pub mod log;
 pub mod model;
+pub mod wire;
 mod words;
