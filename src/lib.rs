@@ -3,9 +3,15 @@
 pub mod counters;
 pub mod limits;
 pub mod log;
+pub mod model;
+pub mod wire;
+mod words;
+
+#[cfg(feature = "serve")]
+pub mod http;
 #[cfg(feature = "serve")]
 pub mod mesh;
-pub mod model;
 #[cfg(feature = "serve")]
 pub mod net;
-mod words;
+#[cfg(feature = "serve")]
+pub mod node;
