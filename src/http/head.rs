@@ -83,7 +83,8 @@ impl Incoming {
 
 /// Decodes exactly one whole head.
 fn decode(bytes: &[u8]) -> Result<Head, HeadError> {
-    let bare_lf = bytes.iter().enumerate().any(|(at, &byte)| byte == b'\n' && (at == 0 || bytes[at - 1] != b'\r'));
+    let bare_lf =
+        bytes.iter().enumerate().any(|(at, &byte)| byte == b'\n' && (at == 0 || bytes[at - 1] != b'\r'));
     if bare_lf {
         return Err(HeadError::Malformed);
     }

@@ -4,7 +4,7 @@
 //! half when that is done ([`Writer::finish`]). While a send is in flight the half is with it, so there is never
 //! a second one.
 
-use super::{Pool, Size, Socket, Reader};
+use super::{Pool, Reader, Size, Socket};
 use monoio::buf::IoBuf;
 use monoio::io::{AsyncWriteRent, OwnedReadHalf, OwnedWriteHalf, Splitable};
 use monoio::net::UnixStream;

@@ -62,7 +62,11 @@ async fn arrive(core: Shared, fd: OwnedFd) {
     };
     let (mut incoming, mut held) = (Incoming::default(), 0);
     let outcome = if crowded {
-        Err(Turned::away(Status::Unavailable, "too many connections; try again later", Refusal::TooManyConnections))
+        Err(Turned::away(
+            Status::Unavailable,
+            "too many connections; try again later",
+            Refusal::TooManyConnections,
+        ))
     } else {
         read_head(&core, &mut socket, &mut incoming, &mut held).await
     };
@@ -98,10 +102,14 @@ impl Turned {
 impl From<HeadError> for Turned {
     fn from(error: HeadError) -> Self {
         match error {
-            HeadError::TooLarge => {
-                Self::away(Status::HeadTooLarge, "the request's head is over 8 KiB or 96 headers", Refusal::HeadTooLarge)
+            HeadError::TooLarge => Self::away(
+                Status::HeadTooLarge,
+                "the request's head is over 8 KiB or 96 headers",
+                Refusal::HeadTooLarge,
+            ),
+            HeadError::Malformed => {
+                Self::away(Status::BadRequest, "this is not HTTP/1.1", Refusal::BadRequest)
             }
-            HeadError::Malformed => Self::away(Status::BadRequest, "this is not HTTP/1.1", Refusal::BadRequest),
         }
     }
 }
@@ -173,7 +181,8 @@ fn admit(core: &Shared, head: &Head) -> Result<Admitted, Turned> {
     let mut greeting = Vec::with_capacity(160);
     write_switching(&connect.upgrade, &mut greeting);
     // Echo needs no client; with one it lives on that client's core, so that the way there can be tried.
-    let to = connect.client.map_or(core.config.index, |client| core.config.topology.place(client.as_ref()).core);
+    let to =
+        connect.client.map_or(core.config.index, |client| core.config.topology.place(client.as_ref()).core);
     Ok(Admitted { to, greeting })
 }
 

@@ -145,6 +145,11 @@ fn check(config: &NodeConfig) -> Result<(), StartError> {
         let (cpus, cores) = (config.cpus.len(), config.cores);
         return Err(StartError::Cores(format!("{cpus} CPUs for {cores} cores; name one for each")));
     }
+    // Before any thread is: core_affinity panics on a number that no mask can hold.
+    let ours = core_affinity::get_core_ids().unwrap_or_default();
+    if let Some(&cpu) = config.cpus.iter().find(|&&cpu| ours.iter().all(|core| core.id != cpu)) {
+        return Err(StartError::Cpu(cpu));
+    }
     Ok(())
 }
 

@@ -97,7 +97,10 @@ mod tests {
         let c = table.insert('c');
         assert_eq!(c.slot, a.slot);
         assert_eq!((table.get_mut(a), table.remove(a)), (None, None));
-        assert_eq!((table.get_mut(b).copied(), table.get_mut(c).copied(), table.len()), (Some('b'), Some('c'), 2));
+        assert_eq!(
+            (table.get_mut(b).copied(), table.get_mut(c).copied(), table.len()),
+            (Some('b'), Some('c'), 2)
+        );
         assert_eq!(table.iter_mut().map(|(key, _)| key).collect::<Vec<_>>(), [c, b]);
     }
 }
