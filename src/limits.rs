@@ -35,7 +35,11 @@ pub const SESSIONS_PER_CLIENT: usize = 64;
 pub const OUTBOUND_BYTES: usize = 256 << 10;
 /// Bytes above the outbound budget kept for answers (acks, errors, pongs) to what the peer itself sent.
 /// Reached: the socket is not read until some of it has been written.
-pub const OUTBOUND_ANSWERS: usize = 64 << 10;
+pub const OUTBOUND_ANSWERS: usize = 256 << 10;
+/// Bytes of replay under way to all sessions of a core together. Reached: further ones wait in line.
+pub const REPLAY_CREDIT_BYTES: u32 = 64 << 20;
+/// Bytes of replay under way to one session before it is stopped until its socket has taken them.
+pub const REPLAY_SHARE_BYTES: u32 = 128 << 10;
 /// Bytes of recent envelopes a core keeps in memory. Reached: the oldest go; replay then reads the store.
 pub const RECENT_BYTES: usize = 32 << 20;
 /// Bytes of partial frames and messages of one core together. Reached: the session that asks is closed 1013.
@@ -91,6 +95,8 @@ pub const REVOCATIONS: usize = 1_000_000;
 
 // One page fits the outbound budget, so a session with an empty buffer can always take one.
 const _: () = assert!(PAGE_BYTES + MESSAGE_BYTES * 2 <= OUTBOUND_BYTES);
+// A share of replay is at least a page, and leaves half of the budget to what is live.
+const _: () = assert!(PAGE_BYTES <= REPLAY_SHARE_BYTES as usize && REPLAY_SHARE_BYTES as usize * 2 <= OUTBOUND_BYTES);
 // A message that is kept is also one that is skimmed.
 const _: () = assert!(MESSAGE_BYTES < SKIM_BYTES);
 // The largest publish fits what one core may have in flight, or it could never be accepted.
