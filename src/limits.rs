@@ -90,6 +90,21 @@ pub const SIGNATURES_PER_TURN: usize = 16;
 pub const TOKEN_BYTES: usize = 4 << 10;
 /// API keys in a key file. More: a configuration error.
 pub const API_KEYS: usize = 1_000;
+/// Bytes of an API key, at least. Fewer: a configuration error, for it could be guessed.
+pub const API_KEY_BYTES_LEAST: usize = 16;
+/// Bytes of an API key, at most. More: a configuration error; in a request: 401.
+pub const API_KEY_BYTES: usize = 256;
+/// Bytes of an HS256 secret, at least: as many as its hash has (RFC 7518 §3.2). Fewer: a configuration error.
+pub const HS256_SECRET_BYTES: usize = 32;
+/// Keys that tokens are checked with, of key file and JWKS document together. More: a configuration error.
+/// A token without a key ID is tried against each of its algorithm.
+pub const JWT_KEYS: usize = 16;
+/// Bytes of a file of keys or of configuration. More: a configuration error.
+pub const CONFIG_FILE_BYTES: u64 = 1 << 20;
+/// Origins that may be listed. More: a configuration error.
+pub const ORIGINS: usize = 64;
+/// Messages or bytes a second of a rate, at most: 1 GB/s. More: a configuration error.
+pub const RATE_MOST: u32 = 1_000_000_000;
 /// Revocations a node remembers. Reached: `revoke=true` answers 503 and changes nothing.
 pub const REVOCATIONS: usize = 1_000_000;
 
