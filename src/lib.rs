@@ -5,4 +5,5 @@ pub mod counters;
 pub mod limits;
 pub mod log;
 pub mod model;
+pub mod router;
 mod words;

@@ -111,7 +111,8 @@ pub const REVOCATIONS: usize = 1_000_000;
 // One page fits the outbound budget, so a session with an empty buffer can always take one.
 const _: () = assert!(PAGE_BYTES + MESSAGE_BYTES * 2 <= OUTBOUND_BYTES);
 // A share of replay is at least a page, and leaves half of the budget to what is live.
-const _: () = assert!(PAGE_BYTES <= REPLAY_SHARE_BYTES as usize && REPLAY_SHARE_BYTES as usize * 2 <= OUTBOUND_BYTES);
+const _: () =
+    assert!(PAGE_BYTES <= REPLAY_SHARE_BYTES as usize && REPLAY_SHARE_BYTES as usize * 2 <= OUTBOUND_BYTES);
 // A message that is kept is also one that is skimmed.
 const _: () = assert!(MESSAGE_BYTES < SKIM_BYTES);
 // The largest publish fits what one core may have in flight, or it could never be accepted.

@@ -80,6 +80,19 @@ pub enum Answer {
     Pulled(Pulled),
 }
 
+/// What a finished send tells a session, told to a request.
+impl From<Push> for Answer {
+    fn from(push: Push) -> Self {
+        match push {
+            Push::Ack { at_ms, .. } => Self::Done { at_ms },
+            Push::Error(error) => {
+                Self::Refused { code: error.code, retry_after_ms: error.retry_after_ms.unwrap_or(0) }
+            }
+            other => unreachable!("a send was answered by {other:?}"),
+        }
+    }
+}
+
 /// A page of a mailbox for an app that holds no socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pulled {

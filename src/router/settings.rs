@@ -1,5 +1,6 @@
 //! What a shard was configured with.
 
+use crate::access::SendRates;
 use crate::limits;
 use crate::model::Topology;
 
@@ -22,10 +23,8 @@ pub struct Settings {
     pub outbound_bytes: u32,
     /// Bytes of recent envelopes in memory.
     pub recent_bytes: usize,
-    /// Messages per second and session, and how many may come at once. 0: no limit.
-    pub messages_per_second: u32,
-    /// Durable bytes per second and session, and how many may come at once. 0: no limit.
-    pub bytes_per_second: u32,
+    /// What a session may send.
+    pub rates: SendRates,
 }
 
 impl Settings {
@@ -41,8 +40,7 @@ impl Settings {
             sessions_per_client: limits::SESSIONS_PER_CLIENT,
             outbound_bytes: limits::OUTBOUND_BYTES as u32,
             recent_bytes: limits::RECENT_BYTES,
-            messages_per_second: 0,
-            bytes_per_second: 0,
+            rates: SendRates::default(),
         }
     }
 }

@@ -5,16 +5,17 @@
 //! work: a home answers a question with at most one share of replay.
 
 use super::append::{Origin, Sends};
-use super::arrive::{Connect, Gateway, TokenFacts};
+use super::arrive::{Connect, Gateway};
 use super::deliver::{Home, SessionInfo};
 use super::output::{Answer, Outbox, Output, Request};
 use super::settings::Settings;
 use super::turn::Turn;
+use crate::access::Claims;
 use crate::counters::{Counters, Refusal};
 use crate::log::{LogEvent, Revocation};
 use crate::model::{
-    ClientId, CloseCode, Envelope, EnvelopeParts, ErrorCode, ErrorPush, IdRef, Kind, Mistake, Now, Parcel, Partition,
-    Position, Push, SendCommand, SessionRef, Start,
+    ClientId, CloseCode, Envelope, EnvelopeParts, ErrorCode, ErrorPush, IdRef, Kind, Mistake, Now, Parcel,
+    Partition, Position, Push, SendCommand, SessionRef, Start,
 };
 use std::collections::VecDeque;
 
@@ -121,8 +122,8 @@ impl Shard {
     }
 
     /// The client renewed its token.
-    pub fn on_renewed(&mut self, slot: u32, token: TokenFacts, now: Now, out: &mut Outbox) {
-        self.gateway.renew(slot, token, &mut turn!(self, now, out));
+    pub fn on_renewed(&mut self, slot: u32, claims: Claims, now: Now, out: &mut Outbox) {
+        self.gateway.renew(slot, claims, &mut turn!(self, now, out));
     }
 
     /// The shell must end the session: the peer broke the protocol, or its token is bad.
@@ -194,7 +195,14 @@ impl Shard {
     }
 
     /// One element of an HTTP publish: its message goes to all recipients, and one answer comes back.
-    pub fn publish(&mut self, request: Request, from: Option<IdRef<'_>>, send: &SendCommand<'_>, now: Now, out: &mut Outbox) {
+    pub fn publish(
+        &mut self,
+        request: Request,
+        from: Option<IdRef<'_>>,
+        send: &SendCommand<'_>,
+        now: Now,
+        out: &mut Outbox,
+    ) {
         let envelopes = self.envelopes(from, send);
         let bytes = envelopes.iter().map(|(_, envelope)| envelope.size()).sum();
         if !self.sends.has_room(envelopes.len(), bytes) {
@@ -238,7 +246,15 @@ impl Shard {
     }
 
     /// A page of a mailbox. The client's core must be this one.
-    pub fn pull(&mut self, request: Request, client: &ClientId, start: Start, limit: u32, now: Now, out: &mut Outbox) {
+    pub fn pull(
+        &mut self,
+        request: Request,
+        client: &ClientId,
+        start: Start,
+        limit: u32,
+        now: Now,
+        out: &mut Outbox,
+    ) {
         self.home.pull(request, client, start, limit, &mut turn!(self, now, out));
     }
 
@@ -296,7 +312,9 @@ impl Shard {
         let mut turn = turn!(self, now, out);
         let mut envelopes = envelopes;
         match (list, envelopes.pop()) {
-            (false, Some((partition, envelope))) => self.sends.begin_one(session, partition, envelope, &mut turn),
+            (false, Some((partition, envelope))) => {
+                self.sends.begin_one(session, partition, envelope, &mut turn)
+            }
             (true, Some(last)) => {
                 envelopes.push(last);
                 self.sends.begin(session, true, envelopes, &mut turn);
@@ -338,7 +356,13 @@ impl Shard {
         self.gateway.whisper(to.as_str(), &self.here, envelope, &mut turn);
     }
 
-    fn answered(&mut self, ticket: crate::log::Ticket, outcome: Result<u64, (ErrorCode, u32)>, now: Now, out: &mut Outbox) {
+    fn answered(
+        &mut self,
+        ticket: crate::log::Ticket,
+        outcome: Result<u64, (ErrorCode, u32)>,
+        now: Now,
+        out: &mut Outbox,
+    ) {
         let finished = self.sends.answered(ticket, outcome);
         let mut turn = turn!(self, now, out);
         match finished {
@@ -368,7 +392,9 @@ impl Shard {
         let mut turn = turn!(self, now, out);
         match parcel {
             Parcel::ToHome { client, session, say } => self.home.on_say(client, session, say, &mut turn),
-            Parcel::ToSession { client, session, say } => self.gateway.on_say(&client, session, say, &mut turn),
+            Parcel::ToSession { client, session, say } => {
+                self.gateway.on_say(&client, session, say, &mut turn)
+            }
             Parcel::Deliver { sessions, delivered } => self.gateway.deliver(&sessions, &delivered, &mut turn),
             Parcel::Ephemeral { client, sessions, envelope } => {
                 self.gateway.whisper(client.as_str(), &sessions, &envelope, &mut turn);
@@ -385,7 +411,14 @@ impl Shard {
     /// One envelope per recipient, and one for the sender's own devices if it asks for a copy.
     fn envelopes(&self, from: Option<IdRef<'_>>, send: &SendCommand<'_>) -> Vec<(Partition, Envelope)> {
         let envelope = |to, copied_to| {
-            let parts = EnvelopeParts { kind: Kind::Message, to: Some(to), from, id: send.id, copied_to, body: send.body };
+            let parts = EnvelopeParts {
+                kind: Kind::Message,
+                to: Some(to),
+                from,
+                id: send.id,
+                copied_to,
+                body: send.body,
+            };
             (self.partition(to), Envelope::new(parts))
         };
         let copy = from.filter(|_| send.copy).map(|own| envelope(own, send.to_json));

@@ -8,9 +8,9 @@ mod origin;
 
 pub use origin::Origin;
 
-use super::output::{Answer, Output};
+use super::output::Output;
 use super::turn::Turn;
-use crate::counters::{Dropped, Refusal};
+use crate::counters::Refusal;
 use crate::limits::{APPEND_BYTES_IN_FLIGHT, APPENDS_IN_FLIGHT, RECIPIENTS};
 use crate::log::{Append, Ticket};
 use crate::model::{ClientId, Envelope, ErrorCode, ErrorPush, Failed, Partition, Push};
@@ -43,14 +43,6 @@ struct Send {
     failed: Vec<(u16, ErrorCode, u32)>,
 }
 
-/// What a finished send tells its session's budget.
-pub struct Finished {
-    /// Who waited.
-    pub origin: Origin,
-    /// Its answer, for a session that is still there.
-    pub answer: Push,
-}
-
 impl Sends {
     /// Whether so many more records of so many bytes may be handed to the log now.
     pub fn has_room(&self, records: usize, bytes: usize) -> bool {
@@ -65,7 +57,13 @@ impl Sends {
     /// Hands one record per envelope to the log and waits for all of them. `list`: the sender named several.
     ///
     /// Panics beyond the room that [`Sends::has_room`] has promised.
-    pub fn begin(&mut self, origin: Origin, list: bool, envelopes: Vec<(Partition, Envelope)>, turn: &mut Turn<'_>) {
+    pub fn begin(
+        &mut self,
+        origin: Origin,
+        list: bool,
+        envelopes: Vec<(Partition, Envelope)>,
+        turn: &mut Turn<'_>,
+    ) {
         let bytes: usize = envelopes.iter().map(|(_, envelope)| envelope.size()).sum();
         assert!(self.has_room(envelopes.len(), bytes), "a send began without room for it");
         assert!((1..=RECIPIENTS + 1).contains(&envelopes.len()), "{} records of one send", envelopes.len());
@@ -92,7 +90,13 @@ impl Sends {
     }
 
     /// The hot path of [`Sends::begin`]: one recipient, no list, no allocation.
-    pub fn begin_one(&mut self, origin: Origin, partition: Partition, envelope: Envelope, turn: &mut Turn<'_>) {
+    pub fn begin_one(
+        &mut self,
+        origin: Origin,
+        partition: Partition,
+        envelope: Envelope,
+        turn: &mut Turn<'_>,
+    ) {
         let bytes = envelope.size();
         assert!(self.has_room(1, bytes), "a send began without room for it");
         self.appends += 1;
@@ -107,7 +111,11 @@ impl Sends {
             recipients: Box::default(),
             failed: Vec::new(),
         });
-        turn.out.push(Output::Append(Append { ticket: Ticket { core: turn.core, send, recipient: 0 }, partition, envelope }));
+        turn.out.push(Output::Append(Append {
+            ticket: Ticket { core: turn.core, send, recipient: 0 },
+            partition,
+            envelope,
+        }));
     }
 
     /// A revocation takes a ticket like any record and is answered like one.
@@ -129,7 +137,11 @@ impl Sends {
     /// The log has spoken about one append. Returns the send's answer when it was the last one.
     ///
     /// Panics for a ticket that waits for nothing: the log answers each append once.
-    pub fn answered(&mut self, ticket: Ticket, outcome: Result<u64, (ErrorCode, u32)>) -> Option<Finished> {
+    pub fn answered(
+        &mut self,
+        ticket: Ticket,
+        outcome: Result<u64, (ErrorCode, u32)>,
+    ) -> Option<(Origin, Push)> {
         let slot = self.waiting.get_mut(ticket.send as usize).expect("the log answers what was appended");
         let send = slot.as_mut().expect("the log answers an append once");
         match outcome {
@@ -144,7 +156,7 @@ impl Sends {
         let send = slot.take().expect("it was there a line above");
         self.free.push(ticket.send);
         self.bytes -= send.bytes as usize;
-        Some(Finished { origin: send.origin, answer: send.answer() })
+        Some((send.origin, send.answer()))
     }
 
     fn keep(&mut self, send: Send) -> u32 {
@@ -179,12 +191,17 @@ impl Send {
             true => self
                 .failed
                 .iter()
-                .map(|&(recipient, code, _)| Failed { to: self.recipients[usize::from(recipient)].clone(), code })
+                .map(|&(recipient, code, _)| Failed {
+                    to: self.recipients[usize::from(recipient)].clone(),
+                    code,
+                })
                 .collect(),
             false => Vec::new(),
         };
         let message = match code {
-            ErrorCode::MailboxFull => "a recipient's mailbox has reached its quota; try again when some of it has expired",
+            ErrorCode::MailboxFull => {
+                "a recipient's mailbox has reached its quota; try again when some of it has expired"
+            }
             _ => "the log cannot take it now; send it again with the same id",
         };
         Push::Error(Box::new(ErrorPush {
@@ -194,24 +211,6 @@ impl Send {
             retry_after_ms,
             failed,
         }))
-    }
-}
-
-/// Gives an answer to who waited for it. Returns the session it belongs to, for its budget.
-pub fn deliver_answer(finished: Finished, turn: &mut Turn<'_>) -> Option<(crate::model::SessionRef, u32, Push)> {
-    match (finished.origin, finished.answer) {
-        (Origin::Session { session, reserved }, answer) => Some((session, reserved, answer)),
-        (Origin::Request(request), Push::Ack { at_ms, .. }) => {
-            turn.out.push(Output::Answer(request, Answer::Done { at_ms }));
-            None
-        }
-        (Origin::Request(request), Push::Error(error)) => {
-            turn.counters.refuse(refusal(error.code));
-            let retry_after_ms = error.retry_after_ms.unwrap_or(0);
-            turn.out.push(Output::Answer(request, Answer::Refused { code: error.code, retry_after_ms }));
-            None
-        }
-        (Origin::Request(_), other) => unreachable!("a send was answered by {other:?}"),
     }
 }
 
@@ -230,9 +229,4 @@ pub fn refusal(code: ErrorCode) -> Refusal {
         ErrorCode::Unavailable => Refusal::Unavailable,
         ErrorCode::Internal => Refusal::Internal,
     }
-}
-
-/// An answer for a session that has gone meanwhile.
-pub fn unheard(turn: &mut Turn<'_>) {
-    turn.counters.drop(Dropped::AnswerUnheard);
 }

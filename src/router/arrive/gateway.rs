@@ -4,15 +4,16 @@
 //! nothing is queued for it beyond the credit it gave; whoever is not `Resuming` has had its `welcome` first.
 
 use super::credit::CreditPool;
-use super::session::{Connect, Extras, Session, SessionPhase, TokenFacts};
+use super::session::{Connect, Extras, Session, SessionPhase};
 use super::sessions::Sessions;
-use crate::access::Rate;
+use crate::access::{Claims, Permits, SendBuckets};
 use crate::counters::{Dropped, Refusal};
 use crate::limits::{OUTBOUND_ANSWERS, REPLAY_SHARE_BYTES, WELCOME_MS};
 use crate::model::{
-    Ask, Attached, ClientId, CloseCode, Credit, Delivered, Envelope, Position, Push, SessionRef, StartFrom, ToHome,
-    ToSession, Welcome,
+    Ask, Attached, ClientId, CloseCode, Credit, Delivered, Envelope, ErrorCode, ErrorPush, IdRef, Now,
+    Position, Push, SendCommand, SessionRef, StartFrom, ToHome, ToSession, Welcome,
 };
+use crate::router::append::Origin;
 use crate::router::output::Output;
 use crate::router::settings::Settings;
 use crate::router::timers::Timers;
@@ -54,8 +55,10 @@ impl Gateway {
         let place = self.settings.topology.place(client.as_ref());
         let (core, now) = (turn.core, turn.now);
         let by_token = token.is_some();
-        let TokenFacts { expires_s, issued_s, permits } =
-            token.unwrap_or_else(|| TokenFacts { expires_s: u64::MAX, ..TokenFacts::default() });
+        let (expires_s, issued_at, permits) = match token {
+            Some(claims) => (claims.exp_s, claims.iat_s, claims.permits),
+            None => (u64::MAX, None, None),
+        };
         // Only who may have missed something needs room for it.
         let replays = start.cursor.is_some() || start.from != StartFrom::New;
         let credit = if replays { self.credit.take(REPLAY_SHARE_BYTES) } else { 0 };
@@ -90,7 +93,7 @@ impl Gateway {
             ask: session.ask,
             start,
             credit: Credit(credit),
-            issued_at: issued_s,
+            issued_at,
             by_token,
             since_ms: now.unix_ms,
         };
@@ -263,7 +266,13 @@ impl Gateway {
     }
 
     /// The home passes a message beside the log to these sessions of this client.
-    pub fn whisper(&mut self, client: &str, sessions: &[SessionRef], envelope: &Envelope, turn: &mut Turn<'_>) {
+    pub fn whisper(
+        &mut self,
+        client: &str,
+        sessions: &[SessionRef],
+        envelope: &Envelope,
+        turn: &mut Turn<'_>,
+    ) {
         let cost = Push::message_cost(envelope);
         for &name in sessions {
             let Some(session) = self.sessions.find(name) else {
@@ -298,6 +307,32 @@ impl Gateway {
         tell(session, slot, turn, |cursor| Push::Pong { cursor: Some(cursor) });
     }
 
+    /// Whether the session may send this, by its token's permits and its rates. What it takes from its rates is taken.
+    pub fn permit(&mut self, slot: u32, send: &SendCommand<'_>, now: Now) -> Result<(), ErrorPush> {
+        let Some(extras) = &mut self.sessions.at(slot).extras else { return Ok(()) };
+        let refused = |code, message| ErrorPush::new(send.id.map(IdRef::to_client), code, message);
+        if let Some(permits) = &extras.permits
+            && let Some(to) = send.to.iter().find(|&to| !permits.allows(to))
+        {
+            let message = format!("the token does not permit sending to {to}; see its `send` claim");
+            return Err(refused(ErrorCode::Forbidden, message));
+        }
+        let Some(buckets) = &mut extras.rates else { return Ok(()) };
+        let messages = send.to.len() as u32;
+        let bytes = if send.ephemeral { 0 } else { messages * send.body.len() as u32 };
+        buckets.take(&self.settings.rates, now.mono_ms, messages, bytes).map_err(|wait_ms| ErrorPush {
+            retry_after_ms: Some(u32::try_from(wait_ms).unwrap_or(u32::MAX)),
+            ..refused(ErrorCode::RateLimited, "too much in too short a time; wait and send it again".into())
+        })
+    }
+
+    /// Holds so much of a session's budget for the answer to what it sends, and says whose answer it is.
+    pub fn reserve(&mut self, slot: u32, core: u16, reserved: u32) -> Origin {
+        let session = self.sessions.at(slot);
+        session.reserved += reserved;
+        Origin::Session { session: SessionRef { core, slot, generation: session.generation }, reserved }
+    }
+
     /// A frame that answers the peer itself.
     pub fn answer(&mut self, slot: u32, push: Push, turn: &mut Turn<'_>) {
         write(self.sessions.at(slot), slot, push, turn);
@@ -305,7 +340,9 @@ impl Gateway {
 
     /// The same for a session that may have gone, with the budget that was held for it.
     pub fn answer_reserved(&mut self, name: SessionRef, reserved: u32, push: Push, turn: &mut Turn<'_>) {
-        let Some(session) = self.sessions.find(name) else { return turn.counters.drop(Dropped::AnswerUnheard) };
+        let Some(session) = self.sessions.find(name) else {
+            return turn.counters.drop(Dropped::AnswerUnheard);
+        };
         session.reserved -= reserved;
         if session.phase == SessionPhase::Closing {
             return turn.counters.drop(Dropped::AnswerUnheard);
@@ -314,10 +351,10 @@ impl Gateway {
     }
 
     /// The session goes on with a new token.
-    pub fn renew(&mut self, slot: u32, token: TokenFacts, turn: &mut Turn<'_>) {
-        let permits = token.permits;
+    pub fn renew(&mut self, slot: u32, claims: Claims, turn: &mut Turn<'_>) {
+        let permits = claims.permits;
         let session = self.sessions.at(slot);
-        session.expires_s = token.expires_s;
+        session.expires_s = claims.exp_s;
         match &mut session.extras {
             Some(extras) => extras.permits = permits,
             None => session.extras = extras(&self.settings, permits),
@@ -512,12 +549,10 @@ impl Gateway {
     }
 }
 
-fn extras(settings: &Settings, permits: Option<crate::access::Permits>) -> Option<Box<Extras>> {
-    let rate = |per_second: u32| (per_second > 0).then(|| Rate::per_second(per_second));
-    let extras =
-        Extras { permits, messages: rate(settings.messages_per_second), bytes: rate(settings.bytes_per_second) };
-    let plain = extras.permits.is_none() && extras.messages.is_none() && extras.bytes.is_none();
-    (!plain).then(|| Box::new(extras))
+fn extras(settings: &Settings, permits: Option<Permits>) -> Option<Box<Extras>> {
+    let limited = settings.rates.messages.is_some() || settings.rates.bytes.is_some();
+    let rates = limited.then(SendBuckets::default);
+    (permits.is_some() || limited).then(|| Box::new(Extras { permits, rates }))
 }
 
 /// What became of an envelope.

@@ -5,7 +5,7 @@
 //! exactly what the shell still has to report as written and what answers may still come. About 170 bytes, for a
 //! node holds millions of these idle.
 
-use crate::access::{Permits, Rate};
+use crate::access::{Claims, Permits, SendBuckets};
 use crate::model::{Ask, ClientId, Position, Start};
 
 /// A socket was upgraded for this client.
@@ -16,18 +16,7 @@ pub struct Connect {
     /// Where it wants to start.
     pub start: Start,
     /// What its token says, if it came with one.
-    pub token: Option<TokenFacts>,
-}
-
-/// What a session needs to know of the token it came with.
-#[derive(Clone, Debug, Default)]
-pub struct TokenFacts {
-    /// Unix seconds at which it expires.
-    pub expires_s: u64,
-    /// Unix seconds at which it was issued, if it says so.
-    pub issued_s: Option<u64>,
-    /// To whom it may send; `None` for everyone.
-    pub permits: Option<Permits>,
+    pub token: Option<Claims>,
 }
 
 /// Where a session is on its way.
@@ -98,10 +87,8 @@ pub struct Session {
 pub struct Extras {
     /// To whom its token lets it send; `None` for everyone.
     pub permits: Option<Permits>,
-    /// Messages.
-    pub messages: Option<Rate>,
-    /// Durable bytes.
-    pub bytes: Option<Rate>,
+    /// What it has left of its rates.
+    pub rates: Option<SendBuckets>,
 }
 
 impl Session {
@@ -117,7 +104,13 @@ impl Session {
 
     /// Panics when what the type promises does not hold.
     pub fn invariants(&self) {
-        assert!(self.told <= self.position, "{} was told {:?} but given {:?}", self.client, self.told, self.position);
+        assert!(
+            self.told <= self.position,
+            "{} was told {:?} but given {:?}",
+            self.client,
+            self.told,
+            self.position
+        );
         if matches!(self.phase, SessionPhase::Live | SessionPhase::Closing) {
             assert_eq!(self.credit, 0, "{} holds replay credit while {:?}", self.client, self.phase);
         }

@@ -25,7 +25,9 @@ impl Sessions {
         self.open += 1;
         if let Some(slot) = self.free.pop() {
             let place = &mut self.slots[slot as usize];
-            let Slot::Free { next_generation } = *place else { panic!("slot {slot} is in the free list and taken") };
+            let Slot::Free { next_generation } = *place else {
+                panic!("slot {slot} is in the free list and taken")
+            };
             *place = Slot::Taken(Box::new(make(slot, next_generation)));
             return slot;
         }

@@ -12,8 +12,8 @@ use crate::counters::Dropped;
 use crate::limits::{FRESH_MS, MISSED_COUNTED, PAGE_BYTES, PAGE_ENVELOPES, REVOCATIONS};
 use crate::log::{Page, Read, ReadFrom, ReadTicket, Record, Revocation, Unreadable};
 use crate::model::{
-    Ask, Attached, ClientId, Credit, Delivered, Dismissal, Envelope, ErrorCode, IdRef, Kind, Parcel, Partition,
-    Position, Push, SessionRef, Start, ToHome, ToSession,
+    Ask, Attached, ClientId, Credit, Delivered, Dismissal, Envelope, ErrorCode, IdRef, Kind, Parcel,
+    Partition, Position, Push, SessionRef, Start, ToHome, ToSession,
 };
 use crate::router::output::{Answer, Output, Pulled, Request};
 use crate::router::settings::Settings;
@@ -117,13 +117,22 @@ impl Home {
                 let token = if by_token { Token::Issued(issued_at.unwrap_or(0)) } else { Token::None };
                 let Credit(credit) = credit;
                 let head = self.head(self.partition(&client));
-                let attachment =
-                    Attachment { session, ask, phase: Phase::Waiting, credit, position: head, since_ms, token };
+                let attachment = Attachment {
+                    session,
+                    ask,
+                    phase: Phase::Waiting,
+                    credit,
+                    position: head,
+                    since_ms,
+                    token,
+                };
                 self.attach(client, attachment, start, turn);
             }
             ToHome::Resume { ask, position, credit } => {
                 let attachments = self.mailboxes.get_mut(&client).map(|mailbox| &mut mailbox.attachments);
-                let Some(attachment) = attachments.and_then(|all| all.iter_mut().find(|a| a.session == session)) else {
+                let Some(attachment) =
+                    attachments.and_then(|all| all.iter_mut().find(|a| a.session == session))
+                else {
                     return turn.counters.drop(Dropped::StaleAsk);
                 };
                 (attachment.ask, attachment.position, attachment.credit) = (ask, position, credit.0);
@@ -198,7 +207,7 @@ impl Home {
             let skip = ToSession::Replay { ask, envelopes: Vec::new(), through: erased };
             turn.say_session(client, session, skip);
         }
-        let position = attachment.position;
+        let (position, credit) = (attachment.position, attachment.credit);
         if position < last && position < recent_from {
             let bytes = attachment.credit.min(PAGE_BYTES as u32);
             if attachment.credit == 0 {
@@ -209,7 +218,7 @@ impl Home {
             return self.read(client, ReadFrom::After(position), bytes, PAGE_ENVELOPES as u32, purpose, turn);
         }
         if position < last {
-            let envelopes: Vec<Delivered> = in_memory(mailbox, position, attachment.credit);
+            let envelopes: Vec<Delivered> = in_memory(mailbox, position, credit);
             let Some(through) = envelopes.last().map(|delivered| delivered.position) else {
                 return self.stop(client, session, ask, turn);
             };
@@ -233,7 +242,9 @@ impl Home {
     }
 
     fn stop(&mut self, client: &ClientId, session: SessionRef, ask: Ask, turn: &mut Turn<'_>) {
-        let Some(attachment) = self.mailboxes.get_mut(client).and_then(|m| m.find(session, ask)) else { return };
+        let Some(attachment) = self.mailboxes.get_mut(client).and_then(|m| m.find(session, ask)) else {
+            return;
+        };
         attachment.phase = Phase::Held;
         turn.say_session(client, session, ToSession::Stop { ask });
     }
@@ -262,7 +273,16 @@ impl Home {
         let count_to = if matches!(purpose, Purpose::Page { .. }) { 0 } else { MISSED_COUNTED as u32 };
         let ticket = ReadTicket { core: turn.core, read: 0 };
         let upto = self.head(partition);
-        let read = Read { ticket, client: client.clone(), partition, from, upto, page_bytes, page_envelopes, count_to };
+        let read = Read {
+            ticket,
+            client: client.clone(),
+            partition,
+            from,
+            upto,
+            page_bytes,
+            page_envelopes,
+            count_to,
+        };
         self.reads.ask(read, purpose, turn);
     }
 
@@ -279,7 +299,9 @@ impl Home {
                     let (beginning, at) = beginning.refused(why, self.head(self.partition(&client)));
                     self.begin(&client, session, ask, beginning, at, turn);
                 }
-                Err(Unreadable::Unavailable) => self.stale.push(Stale::Begin { client, session, ask, beginning, from }),
+                Err(Unreadable::Unavailable) => {
+                    self.stale.push(Stale::Begin { client, session, ask, beginning, from })
+                }
             },
             Purpose::Page { session, ask } => match page {
                 Ok(page) => self.feed(&client, session, ask, page, turn),
@@ -293,9 +315,11 @@ impl Home {
         let mailboxes = &self.mailboxes;
         let wanted = |read: &Read, purpose: &Purpose| match purpose {
             Purpose::Pull { .. } => true,
-            Purpose::Attach { session, ask, .. } | Purpose::Page { session, ask } => mailboxes
-                .get(&read.client)
-                .is_some_and(|mailbox| mailbox.attachments.iter().any(|a| a.session == *session && a.ask == *ask)),
+            Purpose::Attach { session, ask, .. } | Purpose::Page { session, ask } => {
+                mailboxes.get(&read.client).is_some_and(|mailbox| {
+                    mailbox.attachments.iter().any(|a| a.session == *session && a.ask == *ask)
+                })
+            }
         };
         self.reads.advance(wanted, turn);
     }
@@ -309,10 +333,13 @@ impl Home {
         page: Page,
         turn: &mut Turn<'_>,
     ) {
-        let Some(attachment) = self.mailboxes.get_mut(client).and_then(|m| m.find(session, ask)) else { return };
+        let Some(attachment) = self.mailboxes.get_mut(client).and_then(|m| m.find(session, ask)) else {
+            return;
+        };
         attachment.position = page.start;
         let (missed, more) = (page.counted, page.more);
-        let attached = Attached { ask, position: page.start, resumed: beginning.resumed, missed, more, replay: true };
+        let attached =
+            Attached { ask, position: page.start, resumed: beginning.resumed, missed, more, replay: true };
         turn.say_session(client, session, ToSession::Attached(attached));
         self.feed(client, session, ask, page, turn);
     }
@@ -346,7 +373,12 @@ impl Home {
     }
 
     /// A durable record of one of our clients. Returns what its live sessions on this core, now in `here`, get.
-    pub fn apply(&mut self, record: Record, here: &mut Vec<SessionRef>, turn: &mut Turn<'_>) -> Option<Delivered> {
+    pub fn apply(
+        &mut self,
+        record: Record,
+        here: &mut Vec<SessionRef>,
+        turn: &mut Turn<'_>,
+    ) -> Option<Delivered> {
         here.clear();
         turn.counters.records_read += 1;
         let (position, at) = (record.position(), usize::from(record.partition.0));
@@ -375,7 +407,10 @@ impl Home {
             }
         }
         for (core, sessions) in elsewhere(mailbox, turn.core) {
-            turn.out.push(Output::Parcel { core, parcel: Parcel::Deliver { sessions, delivered: delivered.clone() } });
+            turn.out.push(Output::Parcel {
+                core,
+                parcel: Parcel::Deliver { sessions, delivered: delivered.clone() },
+            });
         }
         self.recent.evict(&mut self.mailboxes);
         Some(delivered)
@@ -432,13 +467,21 @@ impl Home {
             }
         }
         for (core, sessions) in elsewhere(mailbox, turn.core) {
-            let parcel = Parcel::Ephemeral { client: client.to_client(), sessions, envelope: envelope.clone() };
+            let parcel =
+                Parcel::Ephemeral { client: client.to_client(), sessions, envelope: envelope.clone() };
             turn.out.push(Output::Parcel { core, parcel });
         }
     }
 
     /// A page for an app that holds no socket.
-    pub fn pull(&mut self, request: Request, client: &ClientId, start: Start, limit: u32, turn: &mut Turn<'_>) {
+    pub fn pull(
+        &mut self,
+        request: Request,
+        client: &ClientId,
+        start: Start,
+        limit: u32,
+        turn: &mut Turn<'_>,
+    ) {
         let head = self.head(self.partition(client));
         let (beginning, at) = Beginning::judge(start, self.log_epoch, head, None);
         self.pull_at(client, request, beginning, at, limit, turn);
@@ -523,7 +566,8 @@ impl Home {
 
     /// Whether one more revocation can be remembered.
     pub fn can_revoke(&self, client: &ClientId) -> bool {
-        self.revoked.contains_key(client) || self.revoked.len() < REVOCATIONS / usize::from(self.settings.topology.cores())
+        self.revoked.contains_key(client)
+            || self.revoked.len() < REVOCATIONS / usize::from(self.settings.topology.cores())
     }
 
     fn is_revoked(&self, client: &ClientId, token: Token) -> bool {
@@ -581,7 +625,9 @@ impl Home {
 impl Stale {
     fn is_of(&self, name: SessionRef) -> bool {
         match self {
-            Self::Attach { session, .. } | Self::Begin { session, .. } | Self::Pump { session, .. } => *session == name,
+            Self::Attach { session, .. } | Self::Begin { session, .. } | Self::Pump { session, .. } => {
+                *session == name
+            }
         }
     }
 }

@@ -74,7 +74,13 @@ pub enum Phase {
 impl Mailbox {
     /// An empty one: nothing of it lies between any earlier position and this one that is not in the log.
     pub fn new(head: Position) -> Self {
-        Self { last: head, recent_from: head, erased: Position::START, recent: VecDeque::new(), attachments: Vec::new() }
+        Self {
+            last: head,
+            recent_from: head,
+            erased: Position::START,
+            recent: VecDeque::new(),
+            attachments: Vec::new(),
+        }
     }
 
     /// Whether nothing needs it in memory.
@@ -96,10 +102,10 @@ impl Mailbox {
 
     /// Panics when what the type promises does not hold.
     pub fn invariants(&self) {
-        let positions = self.recent.iter().map(|recent| recent.position);
+        let mut positions = self.recent.iter().map(|recent| recent.position);
         assert!(positions.clone().is_sorted_by(|a, b| a < b), "recent envelopes are in order");
         assert!(positions.clone().next().is_none_or(|first| first > self.recent_from));
-        assert!(positions.last().is_none_or(|last| last <= self.last));
+        assert!(positions.next_back().is_none_or(|last| last <= self.last));
     }
 }
 
