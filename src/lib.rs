@@ -1,5 +1,6 @@
 //! Corepost: a WebSocket message router in which a session is a cursor over a mailbox.
 
+pub mod client;
 pub mod counters;
 pub mod limits;
 pub mod log;
