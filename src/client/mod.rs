@@ -12,6 +12,8 @@
 mod backoff;
 mod ending;
 mod held;
+#[cfg(test)]
+mod interleavings;
 mod letter;
 mod link;
 mod machine;
