@@ -178,7 +178,7 @@ impl World {
     fn answer(&mut self, how: u8) {
         let Some(id) = self.inbox.pop_front() else { return };
         let (code, retry_after_ms) = ("unavailable", Some(u64::from(how)));
-        if how % 4 == 0 {
+        if how.is_multiple_of(4) {
             // Refused, and all that was sent behind it: a server at its limit refuses in order.
             for id in std::iter::once(id).chain(std::mem::take(&mut self.inbox)) {
                 let error = HeardError { id: Some(&id), code, message: "", retry_after_ms, failed: vec![] };
