@@ -1,6 +1,7 @@
 //! Corepost: a WebSocket message router in which a session is a cursor over a mailbox.
 
 pub mod access;
+pub mod client;
 pub mod counters;
 pub mod limits;
 pub mod log;

@@ -107,6 +107,28 @@ pub const ORIGINS: usize = 64;
 pub const RATE_MOST: u32 = 1_000_000_000;
 /// Revocations a node remembers. Reached: `revoke=true` answers 503 and changes nothing.
 pub const REVOCATIONS: usize = 1_000_000;
+/// Sends of one client that nobody has answered. More: `send` says so and the application waits.
+pub const OUTBOX_LETTERS: usize = 1_024;
+/// Bytes of those sends. More: likewise.
+pub const OUTBOX_BYTES: usize = 4 << 20;
+/// Refusals that one send of a client may meet before it is reported as failed.
+pub const SEND_TRIES: u32 = 16;
+/// A client waits at most so long before it repeats a refused send or knocks again, whatever a server asks for.
+pub const RETRY_MOST_MS: u64 = 300_000;
+/// Upper end of a client's first random wait before it reconnects; doubled with each failure.
+pub const BACKOFF_FIRST_MS: u64 = 500;
+/// Upper end of its longest such wait.
+pub const BACKOFF_MOST_MS: u64 = 30_000;
+/// A connection that lived so long after its `welcome` has proved the server well: the back-off starts anew.
+pub const BACKOFF_FORGIVEN_MS: u64 = 10_000;
+/// Time a client gives the network from connect to upgrade. Later: it tries again.
+pub const CONNECT_MS: u64 = 10_000;
+/// What a client waits beyond the server's own deadlines before it takes the server for dead.
+pub const CLIENT_SLACK_MS: u64 = 5_000;
+/// Tokens in a row that a server may refuse before a client gives up.
+pub const TOKEN_TRIES: u32 = 3;
+/// Characters of a cursor, of any version (DESIGN.md §4). Longer: the server is not one of ours.
+pub const CURSOR_TEXT: usize = 64;
 
 // One page fits the outbound budget, so a session with an empty buffer can always take one.
 const _: () = assert!(PAGE_BYTES + MESSAGE_BYTES * 2 <= OUTBOUND_BYTES);
@@ -121,3 +143,7 @@ const _: () = assert!(RECIPIENTS < APPENDS_IN_FLIGHT && PUBLISH_BYTES < APPEND_B
 const _: () = assert!(RECIPIENTS * (ID_BYTES + 3) < SKIM_BYTES);
 // A dead peer is noticed before the balancers' usual idle limit of a minute.
 const _: () = assert!(PING_INTERVAL_MS + PONG_TIMEOUT_MS < 60_000);
+// The largest message fits a client's outbox, and one core's page of acks empties it again.
+const _: () = assert!(SKIM_BYTES > OUTBOX_BYTES && OUTBOX_BYTES > MESSAGE_BYTES);
+// The server's answer to an attach comes before the client stops waiting for it.
+const _: () = assert!(BACKOFF_FIRST_MS < BACKOFF_MOST_MS && BACKOFF_MOST_MS < RETRY_MOST_MS);
