@@ -7,4 +7,5 @@ pub mod limits;
 pub mod log;
 pub mod model;
 pub mod router;
+pub mod wire;
 mod words;
