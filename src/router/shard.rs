@@ -15,7 +15,7 @@ use crate::counters::{Counters, Refusal};
 use crate::log::{LogEvent, Revocation};
 use crate::model::{
     ClientId, CloseCode, Envelope, EnvelopeParts, ErrorCode, ErrorPush, IdRef, Kind, Mistake, Now, Parcel,
-    Partition, Position, Push, SendCommand, SessionRef, Start,
+    Partition, Position, Push, Recipients, SendCommand, SessionRef, Start,
 };
 use std::collections::VecDeque;
 
@@ -103,11 +103,10 @@ impl Shard {
             self.gateway.answer(slot, Push::Error(Box::new(error)), &mut turn!(self, now, out));
             return Flow::Go;
         }
-        let from = self.gateway.sessions.at(slot).client.clone();
         if send.ephemeral {
-            self.whisper(&from, &send, now, out);
+            self.whisper(slot, &send, now, out);
         } else {
-            self.append(slot, &from, &send, now, out);
+            self.append(slot, &send, now, out);
         }
         self.work_off(now, out);
         Flow::Go
@@ -304,35 +303,29 @@ impl Shard {
         self.sends.has_room(records, bytes)
     }
 
-    fn append(&mut self, slot: u32, from: &ClientId, send: &SendCommand<'_>, now: Now, out: &mut Outbox) {
-        let envelopes = self.envelopes(Some(from.as_ref()), send);
+    fn append(&mut self, slot: u32, send: &SendCommand<'_>, now: Now, out: &mut Outbox) {
         self.counters.received_durable += 1;
-        let list = envelopes.len() > 1;
-        let session = self.gateway.reserve(slot, self.settings.core, answer_cost(&envelopes));
-        let mut turn = turn!(self, now, out);
-        let mut envelopes = envelopes;
-        match (list, envelopes.pop()) {
-            (false, Some((partition, envelope))) => {
-                self.sends.begin_one(session, partition, envelope, &mut turn)
+        let from = Some(self.gateway.sessions.peek(slot).client.as_ref());
+        match send.to {
+            Recipients::One(to) if !send.copy => {
+                let (partition, envelope) = self.message(to, from, send, b"");
+                let origin = self.gateway.reserve(slot, self.settings.core, answer_cost(&envelope, &[]));
+                self.sends.begin_one(origin, partition, envelope, &mut turn!(self, now, out));
             }
-            (true, Some(last)) => {
-                envelopes.push(last);
-                self.sends.begin(session, true, envelopes, &mut turn);
+            _ => {
+                let envelopes = self.envelopes(from, send);
+                let origin =
+                    self.gateway.reserve(slot, self.settings.core, answer_cost(&envelopes[0].1, &envelopes));
+                self.sends.begin(origin, true, envelopes, &mut turn!(self, now, out));
             }
-            (_, None) => unreachable!("a send has a recipient"),
         }
     }
 
-    fn whisper(&mut self, from: &ClientId, send: &SendCommand<'_>, now: Now, out: &mut Outbox) {
+    fn whisper(&mut self, slot: u32, send: &SendCommand<'_>, now: Now, out: &mut Outbox) {
         self.counters.received_ephemeral += 1;
-        let envelope = Envelope::new(EnvelopeParts {
-            kind: Kind::Ephemeral,
-            to: None,
-            from: Some(from.as_ref()),
-            id: None,
-            copied_to: b"",
-            body: send.body,
-        });
+        let from = Some(self.gateway.sessions.peek(slot).client.as_ref());
+        let (kind, body) = (Kind::Ephemeral, send.body);
+        let envelope = Envelope::new(EnvelopeParts { kind, to: None, from, id: None, copied_to: b"", body });
         let mut elsewhere: Vec<(u16, Vec<ClientId>)> = Vec::new();
         for to in send.to.iter() {
             let core = self.settings.topology.place(to).core;
@@ -410,19 +403,19 @@ impl Shard {
 
     /// One envelope per recipient, and one for the sender's own devices if it asks for a copy.
     fn envelopes(&self, from: Option<IdRef<'_>>, send: &SendCommand<'_>) -> Vec<(Partition, Envelope)> {
-        let envelope = |to, copied_to| {
-            let parts = EnvelopeParts {
-                kind: Kind::Message,
-                to: Some(to),
-                from,
-                id: send.id,
-                copied_to,
-                body: send.body,
-            };
-            (self.partition(to), Envelope::new(parts))
-        };
-        let copy = from.filter(|_| send.copy).map(|own| envelope(own, send.to_json));
-        send.to.iter().map(|to| envelope(to, b"")).chain(copy).collect()
+        let copy = from.filter(|_| send.copy).map(|own| self.message(own, from, send, send.to_json));
+        send.to.iter().map(|to| self.message(to, from, send, b"")).chain(copy).collect()
+    }
+
+    fn message(
+        &self,
+        to: IdRef<'_>,
+        from: Option<IdRef<'_>>,
+        send: &SendCommand<'_>,
+        copied_to: &[u8],
+    ) -> (Partition, Envelope) {
+        let (kind, id, body) = (Kind::Message, send.id, send.body);
+        (self.partition(to), Envelope::new(EnvelopeParts { kind, to: Some(to), from, id, copied_to, body }))
     }
 
     fn envelope(&self, kind: Kind, to: IdRef<'_>) -> Envelope {
@@ -447,11 +440,10 @@ const CROWDED_RETRY_MS: u32 = 200;
 /// Bytes of an envelope beside its body and `to`: two more identifiers and its head.
 const ENVELOPE_BYTES: usize = 3 * crate::limits::ID_BYTES + 64;
 
-/// Bytes that the answer to these may need at worst: an error that names each of them.
-fn answer_cost(envelopes: &[(Partition, Envelope)]) -> u32 {
-    let id = envelopes[0].1.id().map_or(0, |id| id.as_str().len() as u32);
-    let names = |(_, envelope): &(Partition, Envelope)| envelope.to().as_str().len() as u32 + 48;
+/// Bytes that the answer to a send may need at worst: an error that names each recipient of a list.
+fn answer_cost(first: &Envelope, list: &[(Partition, Envelope)]) -> u32 {
+    let id = first.id().map_or(0, |id| id.as_str().len() as u32);
+    let name = |(_, envelope): &(Partition, Envelope)| envelope.to().as_str().len() as u32 + 48;
     // The longest message of an answer, escaped, and its frame.
-    let list = if envelopes.len() > 1 { envelopes.iter().map(names).sum() } else { 0 };
-    768 + id + list
+    768 + id + list.iter().map(name).sum::<u32>()
 }

@@ -46,6 +46,14 @@ impl Sessions {
         }
     }
 
+    /// The same, to look at.
+    pub fn peek(&self, slot: u32) -> &Session {
+        match &self.slots[slot as usize] {
+            Slot::Taken(session) => session,
+            Slot::Free { .. } => panic!("slot {slot} was spoken of after its session had closed"),
+        }
+    }
+
     /// The session of that name, if it is still there.
     pub fn find(&mut self, name: SessionRef) -> Option<&mut Session> {
         match self.slots.get_mut(name.slot as usize) {
