@@ -389,10 +389,10 @@ impl Home {
             return None;
         }
         let client = record.envelope.to();
-        if !self.mailboxes.contains_key(client.as_str()) {
-            self.mailboxes.insert(client.to_client(), Mailbox::new(before));
-        }
-        let mailbox = self.mailboxes.get_mut(client.as_str()).expect("it was put there a line above");
+        let mailbox = match self.mailboxes.get_mut(client.as_str()) {
+            Some(mailbox) => mailbox,
+            None => self.mailboxes.entry(client.to_client()).or_insert_with(|| Mailbox::new(before)),
+        };
         let Record { at_ms, envelope, .. } = record;
         let recent = Recent { envelope, at_ms, position };
         let delivered = recent.delivered(mailbox.last);
