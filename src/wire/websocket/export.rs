@@ -115,7 +115,9 @@ fn read_frame(partial: &Partial, raw: &[u8], rules: &Rules) -> Option<Option<Hea
 /// Whether lengths, sums and flags agree.
 fn is_reachable(partial: &Partial, rules: &Rules) -> bool {
     let unfinished = match partial.frame {
-        Some(frame) if frame.size != usize::from(partial.raw_len) || partial.got >= frame.len => return false,
+        Some(frame) if frame.size != usize::from(partial.raw_len) || partial.got >= frame.len => {
+            return false;
+        }
         Some(frame) => frame.len - partial.got,
         None if partial.got > 0 => return false,
         None => 0,

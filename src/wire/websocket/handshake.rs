@@ -154,11 +154,7 @@ impl<'h> Seen<'h> {
     }
 }
 
-fn once<'h>(
-    slot: &mut Option<&'h [u8]>,
-    value: &'h [u8],
-    name: &'static str,
-) -> Result<(), HandshakeError> {
+fn once<'h>(slot: &mut Option<&'h [u8]>, value: &'h [u8], name: &'static str) -> Result<(), HandshakeError> {
     match slot.replace(value) {
         None => Ok(()),
         Some(_) => Err(HandshakeError::Header(name)),

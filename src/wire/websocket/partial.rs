@@ -55,13 +55,9 @@ pub(super) enum Step {
     /// All input is used up.
     Hungry,
     /// `data` is a whole message.
-    Message {
-        text: bool,
-    },
+    Message { text: bool },
     /// A message of so many bytes has gone by.
-    Oversize {
-        bytes: usize,
-    },
+    Oversize { bytes: usize },
     /// `control` is the payload of a control frame.
     Control(Opcode),
 }
@@ -159,12 +155,8 @@ impl Partial {
         budget: &mut PartialBudget,
     ) -> Result<(), CloseCode> {
         let text = header.op == Opcode::Text;
-        let message = self.message.get_or_insert(Message {
-            text,
-            skimmed: false,
-            total: 0,
-            utf8: Utf8::default(),
-        });
+        let message =
+            self.message.get_or_insert(Message { text, skimmed: false, total: 0, utf8: Utf8::default() });
         message.total += header.len;
         if message.total > rules.skim {
             return Err(CloseCode::TooBig);
@@ -207,12 +199,7 @@ impl Partial {
 
     /// Room for `now` bytes, and in advance for some of the `missing` ones: a step, or half of what is there
     /// already, so that large messages are not copied at every step. Never for all that was only declared.
-    fn make_room(
-        &mut self,
-        now: usize,
-        missing: usize,
-        budget: &mut PartialBudget,
-    ) -> Result<(), CloseCode> {
+    fn make_room(&mut self, now: usize, missing: usize, budget: &mut PartialBudget) -> Result<(), CloseCode> {
         if now <= self.data.capacity() - self.data.len() {
             return Ok(());
         }

@@ -29,13 +29,8 @@ impl Rules {
     };
 
     /// A client's frames on `/v1/echo`: everything the RFC allows, to the largest size.
-    pub const ECHO: Self = Self {
-        keep: SKIM_BYTES,
-        skim: SKIM_BYTES,
-        check_utf8: true,
-        text_only: false,
-        from_server: false,
-    };
+    pub const ECHO: Self =
+        Self { keep: SKIM_BYTES, skim: SKIM_BYTES, check_utf8: true, text_only: false, from_server: false };
 
     /// A server's frames, as our own client reads them.
     pub const SERVER: Self =

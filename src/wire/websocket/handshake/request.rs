@@ -43,7 +43,9 @@ pub fn write_request(request: &Request<'_>, key: &ClientKey, out: &mut Vec<u8>) 
     for text in ["GET ", request.target, " HTTP/1.1\r\nHost: ", request.host] {
         piece(text);
     }
-    piece("\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ");
+    piece(
+        "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ",
+    );
     piece(key.as_str());
     piece("\r\nSec-WebSocket-Protocol: ");
     piece(SUBPROTOCOL);

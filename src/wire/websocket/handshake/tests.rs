@@ -72,7 +72,8 @@ fn a_token_may_come_as_subprotocol_and_only_v1_is_echoed() {
     assert!(String::from_utf8(out).unwrap().ends_with("\r\nSec-WebSocket-Protocol: corepost.v1\r\n\r\n"));
 
     // The same in two headers.
-    let split = [&headers[..5], &[("Sec-WebSocket-Protocol", "corepost.v1"), ("sec-websocket-protocol", "bearer.x")]];
+    let split =
+        [&headers[..5], &[("Sec-WebSocket-Protocol", "corepost.v1"), ("sec-websocket-protocol", "bearer.x")]];
     let upgrade = judge("GET", &split.concat()).unwrap();
     assert_eq!((upgrade.offers_v1, upgrade.bearer), (true, Some("x")));
 
