@@ -25,9 +25,9 @@ pub enum Mail {
     Adopt(Box<Adopted>),
     /// Close everything and end.
     Stop,
-    /// Only wakes, for tests of being woken.
+    /// Something to be done at the end of the turn, for tests.
     #[cfg(test)]
-    Nudge,
+    Then(tests::Act),
 }
 
 /// A connection on its way to its core, upgraded but not yet answered.
@@ -179,7 +179,7 @@ async fn receive(core: Shared, mut inbox: Inbox<Mail>, round: Round) {
                     Mail::Adopt(adopted) => connection::adopt(&core, *adopted),
                     Mail::Stop => return core.enter().stop(),
                     #[cfg(test)]
-                    Mail::Nudge => {}
+                    Mail::Then(act) => drop(monoio::spawn(async move { act.0() })),
                 }
             }
             if core.config.driver.defers_completions() {
