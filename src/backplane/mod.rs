@@ -5,7 +5,6 @@
 
 mod embedded;
 mod log;
-mod record;
 
 pub use embedded::{
     Clock, Durability, Embedded, Health, HealthReading, OnThread, OpenError, Options, Recovered, Trouble,

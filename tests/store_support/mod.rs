@@ -1,5 +1,5 @@
 //! An embedded log under test: what it told each core is kept, and questions wait for their answers.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used)]
 
 use corepost::backplane::{Embedded, OpenError, Options, Recovered};
 use corepost::log::{

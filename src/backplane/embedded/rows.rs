@@ -9,8 +9,8 @@
 //! ever do, the full ID in the row tells them apart.
 
 use super::bytes::Bytes;
-use crate::backplane::record;
 use crate::model::{Envelope, IdRef, Partition};
+use crate::wire::record;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// A mailbox as the store names it.
@@ -60,10 +60,9 @@ impl<'a> Row<'a> {
         let client = envelope.to().as_str().as_bytes();
         out.extend_from_slice(&at_ms.to_le_bytes());
         out.push(client.len() as u8);
-        let before = out.len();
         out.extend_from_slice(client);
         record::encode(envelope, out);
-        (out.len() - before) as u64
+        record::size_of(envelope) as u64
     }
 
     pub fn read(value: &'a [u8]) -> Option<Self> {
@@ -73,12 +72,13 @@ impl<'a> Row<'a> {
         Some(Self { at_ms, client: bytes.take(len)?, record: bytes.0 })
     }
 
+    /// About what its envelope takes in memory.
     pub fn size(&self) -> u64 {
         (self.client.len() + self.record.len()) as u64
     }
 
     pub fn envelope(&self) -> Option<Envelope> {
-        record::decode(self.client, self.record).ok()
+        record::decode(std::str::from_utf8(self.client).ok()?, self.record).ok()
     }
 }
 
