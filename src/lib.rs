@@ -1,6 +1,8 @@
 //! Corepost: a WebSocket message router in which a session is a cursor over a mailbox.
 
 pub mod access;
+#[cfg(feature = "serve")]
+pub mod backplane;
 pub mod client;
 pub mod counters;
 pub mod limits;
