@@ -30,7 +30,7 @@ pub struct Mistake {
     pub problem: String,
 }
 
-/// All of them, in the order of the settings.
+/// All of them, in the order in which they were found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Mistakes(pub Vec<Mistake>);
 
