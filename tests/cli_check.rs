@@ -1,5 +1,6 @@
 //! The commands that need no server, as a shell sees them: what they print, where, and how they end.
 #![cfg(feature = "serve")]
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
