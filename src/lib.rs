@@ -3,8 +3,14 @@
 pub mod access;
 #[cfg(feature = "serve")]
 pub mod backplane;
+#[cfg(feature = "serve")]
+pub mod cli;
 pub mod client;
+#[cfg(feature = "serve")]
+pub mod config;
 pub mod counters;
+#[cfg(feature = "serve")]
+pub mod host;
 pub mod limits;
 pub mod log;
 pub mod model;

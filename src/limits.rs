@@ -137,6 +137,8 @@ pub const CONFIG_FILE_BYTES: u64 = 1 << 20;
 pub const ORIGINS: usize = 64;
 /// Messages or bytes a second of a rate, at most: 1 GB/s. More: a configuration error.
 pub const RATE_MOST: u32 = 1_000_000_000;
+/// What `--sessions-per-client` may be raised to: a deliver names each session of its core.
+pub const SESSIONS_MOST: u32 = 4_096;
 /// Revocations a node remembers. Reached: `revoke=true` answers 503 and changes nothing.
 pub const REVOCATIONS: usize = 1_000_000;
 /// Records of one commit of the store. Reached: the commit goes, and what waits is the next one. A commit may be
