@@ -32,6 +32,7 @@ impl Report {
         self.put(&format!("{what}_per_second"), (count as f64 / cost.wall.as_secs_f64()).round() as u64);
         self.put_rounded("server_cpu_us_each", cost.cpu_us_each(count));
         self.put_rounded("server_cpu_share", cost.cpu_share());
+        self.put_rounded("load_cpu_share", cost.own_cpu_share());
     }
 
     pub fn put_times(&mut self, of: &str, times: &Histogram) {

@@ -16,6 +16,8 @@ pub struct Cost {
     pub wall: Duration,
     /// User and system time; `None` without `--pid`.
     pub cpu: Option<Duration>,
+    /// The load generator's own.
+    pub own_cpu: Option<Duration>,
 }
 
 /// The beginning of a window.
@@ -23,6 +25,7 @@ pub struct Window {
     server: Option<Server>,
     began: Instant,
     cpu: Option<Duration>,
+    own_cpu: Option<Duration>,
 }
 
 impl Server {
@@ -50,12 +53,13 @@ impl Server {
 
 impl Window {
     pub fn open(server: Option<Server>) -> Self {
-        Self { server, began: Instant::now(), cpu: server.and_then(Server::cpu) }
+        Self { server, began: Instant::now(), cpu: server.and_then(Server::cpu), own_cpu: own_cpu() }
     }
 
     pub fn close(&self) -> Cost {
-        let cpu = self.server.and_then(Server::cpu).zip(self.cpu).map(|(now, then)| now.saturating_sub(then));
-        Cost { wall: self.began.elapsed(), cpu }
+        let spent = |now: Option<Duration>, then| now.zip(then).map(|(now, then)| now.saturating_sub(then));
+        let cpu = spent(self.server.and_then(Server::cpu), self.cpu);
+        Cost { wall: self.began.elapsed(), cpu, own_cpu: spent(own_cpu(), self.own_cpu) }
     }
 }
 
@@ -69,4 +73,13 @@ impl Cost {
     pub fn cpu_share(self) -> Option<f64> {
         self.cpu.map(|cpu| cpu.as_secs_f64() / self.wall.as_secs_f64())
     }
+
+    /// The load generator's: near 1 it was the bottleneck, and the server's share says the rest.
+    pub fn own_cpu_share(self) -> Option<f64> {
+        self.own_cpu.map(|cpu| cpu.as_secs_f64() / self.wall.as_secs_f64())
+    }
+}
+
+fn own_cpu() -> Option<Duration> {
+    Server { pid: std::process::id() }.cpu()
 }
