@@ -1,0 +1,196 @@
+//! The bare grammar of JSON (RFC 8259), for texts whose meaning the parser refuses or that are too large for it.
+//!
+//! It steps over values without understanding them: numbers of any size and lone surrogates are right here. The
+//! text must be UTF-8 already.
+
+/// Nesting that is followed. Deeper texts are taken for no JSON.
+pub(super) const NESTING: usize = 1_024;
+
+/// A place in a JSON text.
+#[derive(Clone, Copy)]
+pub(super) struct Scanner<'a> {
+    text: &'a [u8],
+    at: usize,
+}
+
+/// The text breaks the grammar, or is nested deeper than [`NESTING`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct NotJson;
+
+/// Which of the open containers are objects, one bit each.
+struct Open {
+    bits: [u64; NESTING / 64],
+    len: usize,
+}
+
+impl<'a> Scanner<'a> {
+    pub fn new(text: &'a [u8]) -> Self {
+        Self { text, at: 0 }
+    }
+
+    /// The next byte that is no white space.
+    pub fn peek(&mut self) -> Option<u8> {
+        while let Some(&byte) = self.text.get(self.at) {
+            if !matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
+                return Some(byte);
+            }
+            self.at += 1;
+        }
+        None
+    }
+
+    /// Steps over this byte, if it is the next one.
+    pub fn eat(&mut self, byte: u8) -> bool {
+        let found = self.peek() == Some(byte);
+        self.at += usize::from(found);
+        found
+    }
+
+    /// Steps over a string and gives its bytes with the quotes.
+    pub fn string(&mut self) -> Result<&'a [u8], NotJson> {
+        if self.peek() != Some(b'"') {
+            return Err(NotJson);
+        }
+        let start = self.at;
+        self.at += 1;
+        loop {
+            match self.byte()? {
+                b'"' => return Ok(&self.text[start..self.at]),
+                b'\\' => self.escape()?,
+                0..0x20 => return Err(NotJson),
+                _ => {}
+            }
+        }
+    }
+
+    /// Steps over any value and gives its bytes.
+    pub fn value(&mut self) -> Result<&'a [u8], NotJson> {
+        self.value_within(NESTING)
+    }
+
+    /// The same for a value of no more than this nesting.
+    pub fn value_within(&mut self, nesting: usize) -> Result<&'a [u8], NotJson> {
+        self.peek();
+        let start = self.at;
+        let mut open = Open { bits: [0; NESTING / 64], len: 0 };
+        // Each round uses up at least a byte, or ends.
+        loop {
+            match self.peek().ok_or(NotJson)? {
+                bracket @ (b'{' | b'[') => {
+                    self.at += 1;
+                    open.push(bracket == b'{', nesting.min(NESTING))?;
+                    let empty = if bracket == b'{' { b'}' } else { b']' };
+                    if self.peek() != Some(empty) {
+                        self.key_if(bracket == b'{')?;
+                        continue;
+                    }
+                }
+                b'"' => drop(self.string()?),
+                b't' => self.word(b"true")?,
+                b'f' => self.word(b"false")?,
+                b'n' => self.word(b"null")?,
+                _ => self.number()?,
+            }
+            // A value is complete: close what ends with it, then go on to the next one.
+            loop {
+                let Some(in_object) = open.top() else { return Ok(&self.text[start..self.at]) };
+                if self.eat(b',') {
+                    self.key_if(in_object)?;
+                    break;
+                }
+                if !self.eat(if in_object { b'}' } else { b']' }) {
+                    return Err(NotJson);
+                }
+                open.len -= 1;
+            }
+        }
+    }
+
+    /// Steps over a member's key and colon, in an object.
+    fn key_if(&mut self, in_object: bool) -> Result<(), NotJson> {
+        if in_object {
+            self.string()?;
+            if !self.eat(b':') {
+                return Err(NotJson);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether nothing but white space follows.
+    pub fn at_end(&mut self) -> bool {
+        self.peek().is_none()
+    }
+
+    fn byte(&mut self) -> Result<u8, NotJson> {
+        let byte = *self.text.get(self.at).ok_or(NotJson)?;
+        self.at += 1;
+        Ok(byte)
+    }
+
+    fn escape(&mut self) -> Result<(), NotJson> {
+        match self.byte()? {
+            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Ok(()),
+            b'u' => {
+                let digits = self.text.get(self.at..self.at + 4).ok_or(NotJson)?;
+                self.at += 4;
+                if digits.iter().all(u8::is_ascii_hexdigit) { Ok(()) } else { Err(NotJson) }
+            }
+            _ => Err(NotJson),
+        }
+    }
+
+    fn word(&mut self, word: &[u8]) -> Result<(), NotJson> {
+        if !self.text[self.at..].starts_with(word) {
+            return Err(NotJson);
+        }
+        self.at += word.len();
+        Ok(())
+    }
+
+    fn number(&mut self) -> Result<(), NotJson> {
+        self.skip(b'-');
+        if !self.skip(b'0') {
+            self.digits()?;
+        }
+        if self.skip(b'.') {
+            self.digits()?;
+        }
+        if self.skip(b'e') || self.skip(b'E') {
+            let _ = self.skip(b'+') || self.skip(b'-');
+            self.digits()?;
+        }
+        Ok(())
+    }
+
+    fn digits(&mut self) -> Result<(), NotJson> {
+        let rest = &self.text[self.at..];
+        let count = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        self.at += count;
+        if count > 0 { Ok(()) } else { Err(NotJson) }
+    }
+
+    fn skip(&mut self, byte: u8) -> bool {
+        let found = self.text.get(self.at) == Some(&byte);
+        self.at += usize::from(found);
+        found
+    }
+}
+
+impl Open {
+    fn push(&mut self, object: bool, most: usize) -> Result<(), NotJson> {
+        if self.len == most {
+            return Err(NotJson);
+        }
+        let (word, bit) = (self.len / 64, 1 << (self.len % 64));
+        self.bits[word] = if object { self.bits[word] | bit } else { self.bits[word] & !bit };
+        self.len += 1;
+        Ok(())
+    }
+
+    /// Whether the innermost open container is an object.
+    fn top(&self) -> Option<bool> {
+        let at = self.len.checked_sub(1)?;
+        Some(self.bits[at / 64] >> (at % 64) & 1 == 1)
+    }
+}
