@@ -137,8 +137,55 @@ pub const CONFIG_FILE_BYTES: u64 = 1 << 20;
 pub const ORIGINS: usize = 64;
 /// Messages or bytes a second of a rate, at most: 1 GB/s. More: a configuration error.
 pub const RATE_MOST: u32 = 1_000_000_000;
+/// What `--sessions-per-client` may be raised to: a deliver names each session of its core.
+pub const SESSIONS_MOST: u32 = 4_096;
 /// Revocations a node remembers. Reached: `revoke=true` answers 503 and changes nothing.
 pub const REVOCATIONS: usize = 1_000_000;
+/// Records of one commit of the store. Reached: the commit goes, and what waits is the next one. A commit may be
+/// larger by one core's turn, which is never split: of a batch, a prefix per recipient reaches the log.
+pub const COMMIT_RECORDS: usize = 4_096;
+/// Bytes of the envelopes of one commit. Reached: likewise.
+pub const COMMIT_BYTES: usize = 8 << 20;
+/// Time between two beats of a healthy log. Cores call their knowledge too old after [`FRESH_MS`].
+pub const BEAT_MS: u64 = 200;
+/// Threads that read the store.
+pub const STORE_READERS: usize = 2;
+/// Default bytes of the store's block cache.
+pub const STORE_CACHE_BYTES: u64 = 64 << 20;
+/// Table files the store keeps open. Reached: the least used one is closed.
+pub const STORE_FILES: usize = 48;
+/// Bytes of one keyspace's newest rows in memory. Reached: they are written to a table.
+pub const STORE_MEMTABLE_BYTES: u64 = 16 << 20;
+/// Tables waiting to be written, or so many times a memtable grown in the meantime. Reached: commits wait.
+pub const STORE_MEMTABLES: usize = 3;
+/// Bytes of the store's journals. Reached: whoever holds an old one back is written to a table.
+pub const STORE_JOURNAL_BYTES: u64 = 256 << 20;
+/// Retention is kept in so many time buckets, each dropped whole.
+pub const STORE_BUCKETS: u64 = 8;
+/// Buckets there may be after retention was changed. Reached: the newest bucket goes on until one is dropped.
+pub const STORE_BUCKETS_MOST: usize = 32;
+/// Shortest time of a bucket.
+pub const STORE_BUCKET_MS: u64 = 1_000;
+/// Mailbox counts in memory, twice. Reached: those not used since the last time go; they are read again.
+pub const STORE_COUNTS: usize = 65_536;
+/// Mailbox counts in memory that are newer than those in the store. Reached: the oldest are written.
+pub const STORE_DIRTY_COUNTS: usize = 16_384;
+/// Records, and log time, after which a count in memory is written: what a start has to count again.
+pub const STORE_DIRTY_RECORDS: u64 = 262_144;
+/// See [`STORE_DIRTY_RECORDS`].
+pub const STORE_DIRTY_MS: u64 = 60_000;
+/// Records, and log time, after which heads and sizes are written down: what a start has to add up again.
+pub const STORE_CHECKPOINT_RECORDS: u64 = 65_536;
+/// See [`STORE_CHECKPOINT_RECORDS`].
+pub const STORE_CHECKPOINT_MS: u64 = 1_000;
+/// Time between two attempts to open a store again that could not write.
+pub const STORE_REOPEN_MS: u64 = 500;
+/// Bytes that must fit on the disk before such an attempt.
+pub const STORE_PROBE_BYTES: usize = 4 << 20;
+/// `retry_after_ms` when the log cannot take a record now.
+pub const RETRY_UNAVAILABLE_MS: u32 = 1_000;
+/// `retry_after_ms` when a mailbox or the whole log is full: only time helps.
+pub const RETRY_FULL_MS: u32 = 60_000;
 /// Sends of one client that nobody has answered. More: `send` says so and the application waits.
 pub const OUTBOX_LETTERS: usize = 1_024;
 /// Bytes of those sends. More: likewise.
@@ -177,6 +224,12 @@ const _: () = assert!(RECIPIENTS * (ID_BYTES + 3) < SKIM_BYTES);
 const _: () = assert!(READ_BYTES < READ_BYTES_LONG && HEAD_BYTES <= READ_BYTES_LONG);
 // A dead peer is noticed before the balancers' usual idle limit of a minute.
 const _: () = assert!(PING_INTERVAL_MS + PONG_TIMEOUT_MS < 60_000);
+// A core that hears every beat but one still knows enough, and idle cores are not called stale.
+const _: () = assert!(BEAT_MS * 2 < FRESH_MS);
+// A count is written long before the commits it would be counted from leave the dedupe window.
+const _: () = assert!(STORE_DIRTY_MS * 2 < DEDUPE_MS && STORE_CHECKPOINT_MS * 2 < DEDUPE_MS);
+// Evicting clean counts is always enough to make room.
+const _: () = assert!(STORE_DIRTY_COUNTS < STORE_COUNTS);
 // The largest message fits a client's outbox, and one core's page of acks empties it again.
 const _: () = assert!(SKIM_BYTES > OUTBOX_BYTES && OUTBOX_BYTES > MESSAGE_BYTES);
 // The server's answer to an attach comes before the client stops waiting for it.
