@@ -9,3 +9,10 @@ pub mod model;
 pub mod router;
 pub mod wire;
 mod words;
+
+#[cfg(feature = "serve")]
+pub mod http;
+#[cfg(feature = "serve")]
+pub mod mesh;
+#[cfg(feature = "serve")]
+pub mod net;

@@ -54,6 +54,30 @@ pub const APPENDS_IN_FLIGHT: usize = 16_384;
 pub const APPEND_BYTES_IN_FLIGHT: usize = 64 << 20;
 /// Commands of one core that wait in another core's inbox. Reached: the session whose command needs it is parked.
 pub const INBOX_COMMANDS: usize = 16_384;
+/// Sockets one core accepts in one turn; more wait in the kernel's backlog until the next.
+pub const ACCEPTS_PER_TURN: usize = 64;
+/// Connections the kernel keeps for each core until it accepts them. More: refused by the kernel.
+pub const BACKLOG: i32 = 4_096;
+/// Pause in accepting after the system had no descriptor or memory left for one more.
+pub const ACCEPT_PAUSE_MS: u64 = 100;
+/// Sockets of one core whose request head is not complete. One more is answered 503.
+pub const ARRIVALS: usize = 32_768;
+/// Bytes of incomplete request heads of one core. More: the one that asks is answered 503.
+pub const ARRIVAL_BYTES: usize = 32 << 20;
+/// Bytes of the buffer that a socket is lent while it is active.
+pub const READ_BYTES: usize = 4 << 10;
+/// The same after a read that filled it: a long message is coming.
+pub const READ_BYTES_LONG: usize = 64 << 10;
+/// Buffers of either size a core keeps for the next socket; more are given back to the allocator.
+pub const POOLED_BUFFERS: usize = 1_024;
+/// Long buffers a core keeps, likewise.
+pub const POOLED_BUFFERS_LONG: usize = 32;
+/// Silence after which an active socket gives its read buffer back and is parked without one.
+pub const QUIET_MS: u64 = 1_000;
+/// Time between two ticks of a core: the resolution of every deadline.
+pub const TICK_MS: u64 = 50;
+/// A turn of a core that takes longer is counted as late, for it delays every session of that core.
+pub const TURN_MS: u64 = 50;
 /// Store reads of one core that have not been answered; further ones wait in a queue of their sessions.
 pub const READS_IN_FLIGHT: usize = 64;
 /// Bytes of one page of replay, the unit of fairness between sessions that catch up.
@@ -141,6 +165,8 @@ const _: () = assert!(MESSAGE_BYTES < SKIM_BYTES);
 const _: () = assert!(RECIPIENTS < APPENDS_IN_FLIGHT && PUBLISH_BYTES < APPEND_BYTES_IN_FLIGHT);
 // The largest list of recipients (each once, quoted, with a comma) and a useful body fit the skim limit.
 const _: () = assert!(RECIPIENTS * (ID_BYTES + 3) < SKIM_BYTES);
+// A parked socket costs no buffer, an active one the short one: a long one is lent only after a full short one.
+const _: () = assert!(READ_BYTES < READ_BYTES_LONG && HEAD_BYTES <= READ_BYTES_LONG);
 // A dead peer is noticed before the balancers' usual idle limit of a minute.
 const _: () = assert!(PING_INTERVAL_MS + PONG_TIMEOUT_MS < 60_000);
 // The largest message fits a client's outbox, and one core's page of acks empties it again.
