@@ -16,3 +16,5 @@ pub mod http;
 pub mod mesh;
 #[cfg(feature = "serve")]
 pub mod net;
+#[cfg(feature = "serve")]
+pub mod node;

@@ -72,6 +72,14 @@ pub const READ_BYTES_LONG: usize = 64 << 10;
 pub const POOLED_BUFFERS: usize = 1_024;
 /// Long buffers a core keeps, likewise.
 pub const POOLED_BUFFERS_LONG: usize = 32;
+/// Connections of one core. One more is answered 503. (Descriptors usually run out before.)
+pub const CONNECTIONS: usize = 1 << 20;
+/// Time a refused request's answer may take to be read before its socket is closed over it.
+pub const REFUSAL_MS: u64 = 1_000;
+/// Bytes read and forgotten after a refusal, so that the peer sees the answer instead of a reset.
+pub const REFUSAL_BYTES: usize = 64 << 10;
+/// Time a stopping core waits for its sockets to end after it has shut them all.
+pub const STOP_MS: u64 = 2_000;
 /// Silence after which an active socket gives its read buffer back and is parked without one.
 pub const QUIET_MS: u64 = 1_000;
 /// Time between two ticks of a core: the resolution of every deadline.

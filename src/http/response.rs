@@ -71,7 +71,10 @@ mod tests {
         let text = String::from_utf8(out).unwrap();
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         assert!(head.starts_with("HTTP/1.1 426 Upgrade Required\r\n"), "{head}");
-        assert!(head.contains("Sec-WebSocket-Version: 13\r\n") && head.contains("Content-Length: 24"), "{head}");
+        assert!(
+            head.contains("Sec-WebSocket-Version: 13\r\n") && head.contains("Content-Length: 24"),
+            "{head}"
+        );
         assert_eq!(body, "send Upgrade: websocket\n");
     }
 }

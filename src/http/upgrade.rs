@@ -143,11 +143,13 @@ impl<'h> Connect<'h> {
                 "cursor" => self.cursor = Some(decode(value).unwrap_or_default()),
                 "from" => self.from = decode(value).as_deref().and_then(start_from).ok_or_else(bad_from)?,
                 "token" => {
-                    let token = decode(value).ok_or_else(|| Refused::bad("token is not percent-encoded UTF-8"))?;
+                    let token =
+                        decode(value).ok_or_else(|| Refused::bad("token is not percent-encoded UTF-8"))?;
                     self.present(Token::Query(token))?;
                 }
                 _ => {
-                    let id = decode(value).ok_or_else(|| Refused::bad("client is not percent-encoded UTF-8"))?;
+                    let id =
+                        decode(value).ok_or_else(|| Refused::bad("client is not percent-encoded UTF-8"))?;
                     let client = ClientId::new(&id).map_err(|why| Refused::bad(format!("client {why}")))?;
                     self.client = Some(client);
                 }

@@ -16,7 +16,7 @@ mod writer;
 pub use buffers::{Pool, Size};
 pub use driver::{Driver, Refused, Wish, choose};
 pub use handoff::Handoff;
-pub use listener::{AcceptError, Bound, Listener, ListenError, bind};
+pub use listener::{AcceptError, Bound, ListenError, Listener, bind};
 pub use reader::{Quiet, ReadEnd, Reader};
 pub use round::Round;
 pub use socket::{Socket, half_close, silence};

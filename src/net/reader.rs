@@ -4,7 +4,7 @@
 //! from [`Quiet`] that is then awaited, or [`super::silence`].
 
 use super::socket::borrow;
-use monoio::io::{CancelHandle, CancelableAsyncReadRent, Canceller, OwnedReadHalf};
+use monoio::io::{AsyncReadRent, CancelHandle, CancelableAsyncReadRent, Canceller, OwnedReadHalf};
 use monoio::net::UnixStream;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -54,6 +54,12 @@ impl Reader {
     /// Reads into the empty `buffer`, which comes back either way. Await it to the end.
     pub async fn read(&mut self, buffer: Vec<u8>, quiet: CancelHandle) -> (Result<(), ReadEnd>, Vec<u8>) {
         let (result, buffer) = self.0.cancelable_read(buffer, quiet).await;
+        (judge(result), buffer)
+    }
+
+    /// The same right after [`Reader::ready`]: the bytes are there, so it need not be cancelled.
+    pub async fn read_ready(&mut self, buffer: Vec<u8>) -> (Result<(), ReadEnd>, Vec<u8>) {
+        let (result, buffer) = self.0.read(buffer).await;
         (judge(result), buffer)
     }
 

@@ -1,5 +1,7 @@
 //! One stream socket of a core, and what can be done to it without waiting.
 
+use super::reader::{ReadEnd, judge};
+use monoio::io::{AsyncReadRent, AsyncWriteRentExt};
 use monoio::net::UnixStream;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
@@ -27,8 +29,26 @@ impl Socket {
         unsafe { OwnedFd::from_raw_fd(self.0.into_raw_fd()) }
     }
 
-    /// The descriptor, for the calls below.
-    pub fn as_fd(&self) -> BorrowedFd<'_> {
+    /// Waits until there is something to read, or the end. May be dropped at any time, but then the socket can
+    /// not be released any more.
+    pub async fn ready(&self) {
+        let _ = self.0.readable(false).await;
+    }
+
+    /// Reads into the empty `buffer`, which comes back either way. Await it to the end, after [`Socket::ready`].
+    pub async fn read(&mut self, buffer: Vec<u8>) -> (Result<(), ReadEnd>, Vec<u8>) {
+        let (result, buffer) = self.0.read(buffer).await;
+        (judge(result), buffer)
+    }
+
+    /// Writes all of `bytes`. False: the peer is gone.
+    pub async fn write(&mut self, bytes: Vec<u8>) -> bool {
+        self.0.write_all(bytes).await.0.is_ok()
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
         borrow(&self.0)
     }
 }
@@ -50,11 +70,6 @@ pub fn half_close(fd: impl AsFd) {
 /// parked read is ended, which cannot be cancelled from outside its task.
 pub fn silence(fd: impl AsFd) {
     shutdown(fd, libc::SHUT_RDWR);
-}
-
-/// Wakes a waiting read as at the end of the stream; we can still write.
-pub(crate) fn deafen(fd: impl AsFd) {
-    shutdown(fd, libc::SHUT_RD);
 }
 
 #[allow(unsafe_code)]

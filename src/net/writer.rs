@@ -4,10 +4,12 @@
 //! half when that is done ([`Writer::finish`]). While a send is in flight the half is with it, so there is never
 //! a second one.
 
-use super::{Pool, Size, Socket, Reader};
+use super::{Pool, Reader, Size, Socket};
 use monoio::buf::IoBuf;
-use monoio::io::{AsyncWriteRent, OwnedWriteHalf, Splitable};
+use monoio::io::{AsyncWriteRent, OwnedReadHalf, OwnedWriteHalf, Splitable};
 use monoio::net::UnixStream;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::rc::Rc;
 
 /// What one socket still has to send.
 pub struct Writer {
@@ -15,6 +17,8 @@ pub struct Writer {
     pending: Vec<u8>,
     /// `None` while a send is in flight.
     half: Option<OwnedWriteHalf<UnixStream>>,
+    /// The same socket, to shut it down whatever is in flight.
+    control: Reader,
     /// Bytes of the send in flight that the kernel has not taken.
     in_flight: usize,
 }
@@ -30,7 +34,9 @@ impl Socket {
     /// For a session: a half to read, which its task owns, and a writer, which the core's table keeps.
     pub fn split(self) -> (Reader, Writer) {
         let (read, write) = self.0.into_split();
-        (Reader::new(read), Writer { pending: Vec::new(), half: Some(write), in_flight: 0 })
+        let control = Reader::new(OwnedReadHalf(Rc::clone(&read.0)));
+        let writer = Writer { pending: Vec::new(), half: Some(write), control, in_flight: 0 };
+        (Reader::new(read), writer)
     }
 }
 
@@ -46,6 +52,11 @@ impl Writer {
     /// Bytes accepted and not taken by the kernel.
     pub fn unsent(&self) -> usize {
         self.pending.len() + self.in_flight
+    }
+
+    /// A send is in flight.
+    pub fn is_sending(&self) -> bool {
+        self.half.is_none()
     }
 
     /// Everything was taken by the kernel.
@@ -79,6 +90,12 @@ impl Writer {
     /// Forgets what was not sent, for the peer is gone.
     pub fn discard(&mut self, pool: &mut Pool) {
         pool.give(std::mem::take(&mut self.pending));
+    }
+}
+
+impl AsFd for Writer {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.control.as_fd()
     }
 }
 
