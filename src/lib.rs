@@ -13,6 +13,8 @@ pub mod wire;
 mod words;
 
 #[cfg(feature = "serve")]
+pub mod cli;
+#[cfg(feature = "serve")]
 pub mod http;
 #[cfg(feature = "serve")]
 pub mod mesh;
