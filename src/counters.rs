@@ -77,6 +77,8 @@ words! {
         AlreadyGiven = "already_given",
         /// A live envelope for a session that catches up: replay brings it.
         CatchingUp = "catching_up",
+        /// An envelope beyond a hole: the session resumes where it stands.
+        Hole = "hole",
         /// A duplicate record.
         Duplicate = "duplicate",
         /// A record that cannot be read.

@@ -35,7 +35,11 @@ pub const SESSIONS_PER_CLIENT: usize = 64;
 pub const OUTBOUND_BYTES: usize = 256 << 10;
 /// Bytes above the outbound budget kept for answers (acks, errors, pongs) to what the peer itself sent.
 /// Reached: the socket is not read until some of it has been written.
-pub const OUTBOUND_ANSWERS: usize = 64 << 10;
+pub const OUTBOUND_ANSWERS: usize = 256 << 10;
+/// Bytes of replay under way to all sessions of a core together. Reached: further ones wait in line.
+pub const REPLAY_CREDIT_BYTES: u32 = 64 << 20;
+/// Bytes of replay under way to one session before it is stopped until its socket has taken them.
+pub const REPLAY_SHARE_BYTES: u32 = 128 << 10;
 /// Bytes of recent envelopes a core keeps in memory. Reached: the oldest go; replay then reads the store.
 pub const RECENT_BYTES: usize = 32 << 20;
 /// Bytes of partial frames and messages of one core together. Reached: the session that asks is closed 1013.
@@ -86,11 +90,51 @@ pub const SIGNATURES_PER_TURN: usize = 16;
 pub const TOKEN_BYTES: usize = 4 << 10;
 /// API keys in a key file. More: a configuration error.
 pub const API_KEYS: usize = 1_000;
+/// Bytes of an API key, at least. Fewer: a configuration error, for it could be guessed.
+pub const API_KEY_BYTES_LEAST: usize = 16;
+/// Bytes of an API key, at most. More: a configuration error; in a request: 401.
+pub const API_KEY_BYTES: usize = 256;
+/// Bytes of an HS256 secret, at least: as many as its hash has (RFC 7518 §3.2). Fewer: a configuration error.
+pub const HS256_SECRET_BYTES: usize = 32;
+/// Keys that tokens are checked with, of key file and JWKS document together. More: a configuration error.
+/// A token without a key ID is tried against each of its algorithm.
+pub const JWT_KEYS: usize = 16;
+/// Bytes of a file of keys or of configuration. More: a configuration error.
+pub const CONFIG_FILE_BYTES: u64 = 1 << 20;
+/// Origins that may be listed. More: a configuration error.
+pub const ORIGINS: usize = 64;
+/// Messages or bytes a second of a rate, at most: 1 GB/s. More: a configuration error.
+pub const RATE_MOST: u32 = 1_000_000_000;
 /// Revocations a node remembers. Reached: `revoke=true` answers 503 and changes nothing.
 pub const REVOCATIONS: usize = 1_000_000;
+/// Sends of one client that nobody has answered. More: `send` says so and the application waits.
+pub const OUTBOX_LETTERS: usize = 1_024;
+/// Bytes of those sends. More: likewise.
+pub const OUTBOX_BYTES: usize = 4 << 20;
+/// Refusals that one send of a client may meet before it is reported as failed.
+pub const SEND_TRIES: u32 = 16;
+/// A client waits at most so long before it repeats a refused send or knocks again, whatever a server asks for.
+pub const RETRY_MOST_MS: u64 = 300_000;
+/// Upper end of a client's first random wait before it reconnects; doubled with each failure.
+pub const BACKOFF_FIRST_MS: u64 = 500;
+/// Upper end of its longest such wait.
+pub const BACKOFF_MOST_MS: u64 = 30_000;
+/// A connection that lived so long after its `welcome` has proved the server well: the back-off starts anew.
+pub const BACKOFF_FORGIVEN_MS: u64 = 10_000;
+/// Time a client gives the network from connect to upgrade. Later: it tries again.
+pub const CONNECT_MS: u64 = 10_000;
+/// What a client waits beyond the server's own deadlines before it takes the server for dead.
+pub const CLIENT_SLACK_MS: u64 = 5_000;
+/// Tokens in a row that a server may refuse before a client gives up.
+pub const TOKEN_TRIES: u32 = 3;
+/// Characters of a cursor, of any version (DESIGN.md §4). Longer: the server is not one of ours.
+pub const CURSOR_TEXT: usize = 64;
 
 // One page fits the outbound budget, so a session with an empty buffer can always take one.
 const _: () = assert!(PAGE_BYTES + MESSAGE_BYTES * 2 <= OUTBOUND_BYTES);
+// A share of replay is at least a page, and leaves half of the budget to what is live.
+const _: () =
+    assert!(PAGE_BYTES <= REPLAY_SHARE_BYTES as usize && REPLAY_SHARE_BYTES as usize * 2 <= OUTBOUND_BYTES);
 // A message that is kept is also one that is skimmed.
 const _: () = assert!(MESSAGE_BYTES < SKIM_BYTES);
 // The largest publish fits what one core may have in flight, or it could never be accepted.
@@ -99,3 +143,7 @@ const _: () = assert!(RECIPIENTS < APPENDS_IN_FLIGHT && PUBLISH_BYTES < APPEND_B
 const _: () = assert!(RECIPIENTS * (ID_BYTES + 3) < SKIM_BYTES);
 // A dead peer is noticed before the balancers' usual idle limit of a minute.
 const _: () = assert!(PING_INTERVAL_MS + PONG_TIMEOUT_MS < 60_000);
+// The largest message fits a client's outbox, and one core's page of acks empties it again.
+const _: () = assert!(SKIM_BYTES > OUTBOX_BYTES && OUTBOX_BYTES > MESSAGE_BYTES);
+// The server's answer to an attach comes before the client stops waiting for it.
+const _: () = assert!(BACKOFF_FIRST_MS < BACKOFF_MOST_MS && BACKOFF_MOST_MS < RETRY_MOST_MS);

@@ -6,6 +6,7 @@
 mod command;
 mod cursor;
 mod envelope;
+mod heard;
 mod id;
 mod now;
 mod parcel;
@@ -16,6 +17,7 @@ mod session;
 pub use command::{Command, Mistake, Recipients, SendCommand};
 pub use cursor::{BadCursor, Cursor, CursorText, Position};
 pub use envelope::{Envelope, EnvelopeParts, Kind};
+pub use heard::{Heard, HeardError, HeardFailed, HeardMessage, HeardWelcome};
 pub use id::{BadId, ClientId, IdRef};
 pub use now::Now;
 pub use parcel::{

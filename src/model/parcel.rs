@@ -101,6 +101,8 @@ pub enum ToSession {
         ask: Ask,
         /// What was missed.
         envelopes: Vec<Delivered>,
+        /// Everything up to here is in them.
+        through: Position,
     },
     /// You have everything up to here; from now on envelopes come as they are appended.
     Live {

@@ -58,6 +58,40 @@ pub enum Push {
     },
 }
 
+impl Push {
+    /// What the frame costs its session's budget: a bound on its bytes on the wire, known before it is written.
+    pub fn cost(&self) -> u32 {
+        match self {
+            Self::Message { envelope, .. } | Self::Ephemeral { envelope } => Self::message_cost(envelope),
+            Self::Welcome(_) => 640,
+            Self::Live { .. } | Self::Cursor { .. } | Self::Pong { .. } => 96,
+            Self::Ack { of, .. } => 64 + of.id().map_or(0, |id| id.as_str().len() as u32),
+            Self::Error(error) => error.cost(),
+            Self::Drain { .. } => 128,
+        }
+    }
+
+    /// The cost of a frame that delivers this envelope.
+    pub fn message_cost(envelope: &Envelope) -> u32 {
+        // Names, two cursors, the time and the frame's header beside the envelope's own bytes.
+        envelope.size() as u32 + 192
+    }
+}
+
+impl ErrorPush {
+    /// A refusal of one frame.
+    pub fn new(id: Option<ClientId>, code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { id, code, message: message.into(), retry_after_ms: None, failed: Vec::new() }
+    }
+
+    fn cost(&self) -> u32 {
+        let id = self.id.as_ref().map_or(0, |id| id.as_str().len());
+        // A character of the message may become six when it is escaped.
+        let failed: usize = self.failed.iter().map(|failed| failed.to.as_str().len() + 48).sum();
+        (128 + id + 6 * self.message.len() + failed) as u32
+    }
+}
+
 /// What a session learns first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Welcome {

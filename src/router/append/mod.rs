@@ -1,0 +1,232 @@
+//! *Append*: a send waits here for the log's word on each of its recipients, then is answered once.
+//!
+//! What always holds: every append handed to the log belongs to exactly one send, which knows how many answers it
+//! still waits for; a send is answered when none is missing, and then forgotten. What is in flight is bounded by
+//! [`APPENDS_IN_FLIGHT`] and [`APPEND_BYTES_IN_FLIGHT`]: whoever finds no room is parked, not queued.
+
+mod origin;
+
+pub use origin::Origin;
+
+use super::output::Output;
+use super::turn::Turn;
+use crate::counters::Refusal;
+use crate::limits::{APPEND_BYTES_IN_FLIGHT, APPENDS_IN_FLIGHT, RECIPIENTS};
+use crate::log::{Append, Ticket};
+use crate::model::{ClientId, Envelope, ErrorCode, ErrorPush, Failed, Partition, Push};
+
+/// The sends of one core that wait for the log.
+#[derive(Debug, Default)]
+pub struct Sends {
+    waiting: Vec<Option<Send>>,
+    free: Vec<u32>,
+    appends: usize,
+    bytes: usize,
+}
+
+/// One send, or one element of an HTTP publish.
+#[derive(Debug)]
+struct Send {
+    origin: Origin,
+    /// Answers that are still missing.
+    missing: u16,
+    /// Bytes of its envelopes, given back with the last answer.
+    bytes: u32,
+    /// The greatest log append time so far.
+    at_ms: u64,
+    /// One of the envelopes, for its `id`.
+    envelope: Envelope,
+    /// Whether it went to a list, so that failures are told one by one.
+    list: bool,
+    /// Recipients in the order of their tickets; kept only for lists, to name those that fail.
+    recipients: Box<[ClientId]>,
+    failed: Vec<(u16, ErrorCode, u32)>,
+}
+
+impl Sends {
+    /// Whether so many more records of so many bytes may be handed to the log now.
+    pub fn has_room(&self, records: usize, bytes: usize) -> bool {
+        self.appends + records <= APPENDS_IN_FLIGHT && self.bytes + bytes <= APPEND_BYTES_IN_FLIGHT
+    }
+
+    /// Records in flight.
+    pub fn in_flight(&self) -> usize {
+        self.appends
+    }
+
+    /// Hands one record per envelope to the log and waits for all of them. `list`: the sender named several.
+    ///
+    /// Panics beyond the room that [`Sends::has_room`] has promised.
+    pub fn begin(
+        &mut self,
+        origin: Origin,
+        list: bool,
+        envelopes: Vec<(Partition, Envelope)>,
+        turn: &mut Turn<'_>,
+    ) {
+        let bytes: usize = envelopes.iter().map(|(_, envelope)| envelope.size()).sum();
+        assert!(self.has_room(envelopes.len(), bytes), "a send began without room for it");
+        assert!((1..=RECIPIENTS + 1).contains(&envelopes.len()), "{} records of one send", envelopes.len());
+        let recipients = match list {
+            true => envelopes.iter().map(|(_, envelope)| envelope.to().to_client()).collect(),
+            false => Box::default(),
+        };
+        self.appends += envelopes.len();
+        self.bytes += bytes;
+        let send = self.keep(Send {
+            origin,
+            missing: envelopes.len() as u16,
+            bytes: bytes as u32,
+            at_ms: 0,
+            envelope: envelopes[0].1.clone(),
+            list,
+            recipients,
+            failed: Vec::new(),
+        });
+        for (recipient, (partition, envelope)) in envelopes.into_iter().enumerate() {
+            let ticket = Ticket { core: turn.core, send, recipient: recipient as u16 };
+            turn.out.push(Output::Append(Append { ticket, partition, envelope }));
+        }
+    }
+
+    /// The hot path of [`Sends::begin`]: one recipient, no list, no allocation.
+    pub fn begin_one(
+        &mut self,
+        origin: Origin,
+        partition: Partition,
+        envelope: Envelope,
+        turn: &mut Turn<'_>,
+    ) {
+        let bytes = envelope.size();
+        assert!(self.has_room(1, bytes), "a send began without room for it");
+        self.appends += 1;
+        self.bytes += bytes;
+        let send = self.keep(Send {
+            origin,
+            missing: 1,
+            bytes: bytes as u32,
+            at_ms: 0,
+            envelope: envelope.clone(),
+            list: false,
+            recipients: Box::default(),
+            failed: Vec::new(),
+        });
+        turn.out.push(Output::Append(Append {
+            ticket: Ticket { core: turn.core, send, recipient: 0 },
+            partition,
+            envelope,
+        }));
+    }
+
+    /// A revocation takes a ticket like any record and is answered like one.
+    pub fn ticket(&mut self, origin: Origin, envelope: Envelope, turn: &Turn<'_>) -> Ticket {
+        self.appends += 1;
+        let send = self.keep(Send {
+            origin,
+            missing: 1,
+            bytes: 0,
+            at_ms: 0,
+            envelope,
+            list: false,
+            recipients: Box::default(),
+            failed: Vec::new(),
+        });
+        Ticket { core: turn.core, send, recipient: 0 }
+    }
+
+    /// The log has spoken about one append. Returns the send's answer when it was the last one.
+    ///
+    /// Panics for a ticket that waits for nothing: the log answers each append once.
+    pub fn answered(
+        &mut self,
+        ticket: Ticket,
+        outcome: Result<u64, (ErrorCode, u32)>,
+    ) -> Option<(Origin, Push)> {
+        let slot = self.waiting.get_mut(ticket.send as usize).expect("the log answers what was appended");
+        let send = slot.as_mut().expect("the log answers an append once");
+        match outcome {
+            Ok(at_ms) => send.at_ms = send.at_ms.max(at_ms),
+            Err((code, retry_after_ms)) => send.failed.push((ticket.recipient, code, retry_after_ms)),
+        }
+        send.missing -= 1;
+        self.appends -= 1;
+        if send.missing > 0 {
+            return None;
+        }
+        let send = slot.take().expect("it was there a line above");
+        self.free.push(ticket.send);
+        self.bytes -= send.bytes as usize;
+        Some((send.origin, send.answer()))
+    }
+
+    fn keep(&mut self, send: Send) -> u32 {
+        if let Some(slot) = self.free.pop() {
+            self.waiting[slot as usize] = Some(send);
+            return slot;
+        }
+        self.waiting.push(Some(send));
+        self.waiting.len() as u32 - 1
+    }
+
+    /// Panics when what the type promises does not hold.
+    pub fn invariants(&self) {
+        let sends = self.waiting.iter().flatten();
+        let missing: usize = sends.clone().map(|send| usize::from(send.missing)).sum();
+        assert_eq!(missing, self.appends, "every append in flight belongs to one send");
+        assert!(sends.clone().all(|send| send.missing > 0), "a send without missing answers was kept");
+        assert_eq!(sends.map(|send| send.bytes as usize).sum::<usize>(), self.bytes);
+    }
+}
+
+impl Send {
+    fn answer(mut self) -> Push {
+        if self.failed.is_empty() {
+            return Push::Ack { of: self.envelope, at_ms: self.at_ms };
+        }
+        // Answers of different partitions come in any order; the client reads them in the order it sent.
+        self.failed.sort_unstable_by_key(|&(recipient, ..)| recipient);
+        let (_, code, _) = self.failed[0];
+        let retry_after_ms = self.failed.iter().map(|&(.., retry)| retry).max();
+        let failed = match self.list {
+            true => self
+                .failed
+                .iter()
+                .map(|&(recipient, code, _)| Failed {
+                    to: self.recipients[usize::from(recipient)].clone(),
+                    code,
+                })
+                .collect(),
+            false => Vec::new(),
+        };
+        let message = match code {
+            ErrorCode::MailboxFull => {
+                "a recipient's mailbox has reached its quota; try again when some of it has expired"
+            }
+            _ => "the log cannot take it now; send it again with the same id",
+        };
+        Push::Error(Box::new(ErrorPush {
+            id: self.envelope.id().map(|id| id.to_client()),
+            code,
+            message: message.into(),
+            retry_after_ms,
+            failed,
+        }))
+    }
+}
+
+/// The counter of an error code.
+pub fn refusal(code: ErrorCode) -> Refusal {
+    match code {
+        ErrorCode::BadRequest => Refusal::BadRequest,
+        ErrorCode::UnknownType => Refusal::UnknownType,
+        ErrorCode::TooLarge => Refusal::TooLarge,
+        ErrorCode::TooManyRecipients => Refusal::TooManyRecipients,
+        ErrorCode::BadClientId => Refusal::BadClientId,
+        ErrorCode::Unauthorized => Refusal::Unauthorized,
+        ErrorCode::Forbidden => Refusal::Forbidden,
+        ErrorCode::RateLimited => Refusal::RateLimited,
+        ErrorCode::MailboxFull => Refusal::MailboxFull,
+        ErrorCode::Unavailable => Refusal::Unavailable,
+        ErrorCode::Internal => Refusal::Internal,
+    }
+}

@@ -1,0 +1,118 @@
+//! One live WebSocket of one client: a cursor over the client's mailbox.
+//!
+//! What always holds: `position` never goes back, and everything of the mailbox up to it was handed to the socket, in
+//! order, once; `told ≤ position`, for a client is told of nothing it was not given; `outbound` and `reserved` count
+//! exactly what the shell still has to report as written and what answers may still come. About 170 bytes, for a
+//! node holds millions of these idle.
+
+use crate::access::{Claims, Permits, SendBuckets};
+use crate::model::{Ask, ClientId, Position, Start};
+
+/// A socket was upgraded for this client.
+#[derive(Clone, Debug)]
+pub struct Connect {
+    /// Who.
+    pub client: ClientId,
+    /// Where it wants to start.
+    pub start: Start,
+    /// What its token says, if it came with one.
+    pub token: Option<Claims>,
+}
+
+/// Where a session is on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionPhase {
+    /// Its home has not answered yet.
+    Resuming,
+    /// It lies behind the present and gets what it missed.
+    CatchUp {
+        /// It waits until its socket has taken what was written, or for credit: nothing is under way to it.
+        held: bool,
+    },
+    /// It gets envelopes as they are appended.
+    Live,
+    /// It is being closed; its home has forgotten it.
+    Closing,
+}
+
+/// One session, as its gateway keeps it.
+#[derive(Debug)]
+pub struct Session {
+    /// Whose.
+    pub client: ClientId,
+    /// Which tenant of its slot.
+    pub generation: u32,
+    /// The core of the client's home.
+    pub home: u16,
+    /// The client's partition.
+    pub partition: u16,
+    /// Where it is on its way.
+    pub phase: SessionPhase,
+    /// A command of it waits for room; its socket is not read.
+    pub parked: bool,
+    /// It waits in line for replay credit.
+    pub in_line: bool,
+    /// A ping is out since the last sign of life.
+    pub pinged: bool,
+    /// The number of its newest question.
+    pub ask: Ask,
+    /// Everything up to here was handed to the socket.
+    pub position: Position,
+    /// What the client knows of that.
+    pub told: Position,
+    /// Bytes handed to the socket and not yet written.
+    pub outbound: u32,
+    /// Bytes that the answers to commands in flight may need.
+    pub reserved: u32,
+    /// Bytes of replay credit it holds.
+    pub credit: u32,
+    /// Monotonic time at which anything was heard of the peer.
+    pub heard_ms: u64,
+    /// Monotonic time at which the client was told its position.
+    pub told_ms: u64,
+    /// Monotonic time of its upgrade.
+    pub opened_ms: u64,
+    /// Monotonic time of its timer that counts.
+    pub timer_ms: u64,
+    /// Monotonic time at which it is closed by a drain; `u64::MAX` otherwise.
+    pub leave_ms: u64,
+    /// Unix seconds at which its token expires; `u64::MAX` without one.
+    pub expires_s: u64,
+    /// What only some sessions have.
+    pub extras: Option<Box<Extras>>,
+}
+
+/// What only some sessions have, so that the others do not pay for it.
+#[derive(Debug, Default)]
+pub struct Extras {
+    /// To whom its token lets it send; `None` for everyone.
+    pub permits: Option<Permits>,
+    /// What it has left of its rates.
+    pub rates: Option<SendBuckets>,
+}
+
+impl Session {
+    /// Whether envelopes may be handed to it as they are appended.
+    pub fn is_live(&self) -> bool {
+        self.phase == SessionPhase::Live
+    }
+
+    /// Bytes of replay that fit into its budget now.
+    pub fn room(&self, budget: u32) -> u32 {
+        budget.saturating_sub(self.outbound)
+    }
+
+    /// Panics when what the type promises does not hold.
+    pub fn invariants(&self) {
+        assert!(
+            self.told <= self.position,
+            "{} was told {:?} but given {:?}",
+            self.client,
+            self.told,
+            self.position
+        );
+        if matches!(self.phase, SessionPhase::Live | SessionPhase::Closing) {
+            assert_eq!(self.credit, 0, "{} holds replay credit while {:?}", self.client, self.phase);
+        }
+    }
+}

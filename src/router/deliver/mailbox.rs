@@ -1,0 +1,117 @@
+//! One client's mailbox, as far as it is in memory: its newest envelopes and the sessions attached to it.
+//!
+//! What always holds: every envelope of the mailbox after `recent_from` and up to the core's head is in `recent`, in
+//! order; `last` is a position at or after the newest envelope known, with nothing of the mailbox after it.
+
+use crate::model::{Ask, Delivered, Envelope, Position, SessionRef};
+use std::collections::VecDeque;
+
+/// A mailbox in memory: kept while sessions are attached or recent envelopes are held.
+#[derive(Debug)]
+pub struct Mailbox {
+    /// Nothing of the mailbox lies after this position.
+    pub last: Position,
+    /// Everything after this position is in `recent`.
+    pub recent_from: Position,
+    /// Nothing at or below this position is served any more.
+    pub erased: Position,
+    /// The newest envelopes, oldest first.
+    pub recent: VecDeque<Recent>,
+    /// The sessions, in order of attaching. Bounded by the sessions of a client.
+    pub attachments: Vec<Attachment>,
+}
+
+/// An envelope in memory.
+#[derive(Debug)]
+pub struct Recent {
+    /// What.
+    pub envelope: Envelope,
+    /// Log append time.
+    pub at_ms: u64,
+    /// Its position.
+    pub position: Position,
+}
+
+/// One session, as its home knows it.
+#[derive(Debug)]
+pub struct Attachment {
+    /// Which.
+    pub session: SessionRef,
+    /// Its newest question.
+    pub ask: Ask,
+    /// What is under way to it.
+    pub phase: Phase,
+    /// Bytes that may still be sent in replay.
+    pub credit: u32,
+    /// Everything up to here was sent to it.
+    pub position: Position,
+    /// When it was upgraded, Unix milliseconds.
+    pub since_ms: u64,
+    /// What a revocation looks at.
+    pub token: Token,
+}
+
+/// What a revocation needs to know of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Token {
+    /// It came without one.
+    None,
+    /// It came with one that was issued then, Unix seconds; 0 if it does not say.
+    Issued(u64),
+}
+
+/// What is under way to a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// A read, or the wait for a fresher log.
+    Waiting,
+    /// Nothing until it resumes.
+    Held,
+    /// Envelopes as they are appended.
+    Live,
+}
+
+impl Mailbox {
+    /// An empty one: nothing of it lies between any earlier position and this one that is not in the log.
+    pub fn new(head: Position) -> Self {
+        Self {
+            last: head,
+            recent_from: head,
+            erased: Position::START,
+            recent: VecDeque::new(),
+            attachments: Vec::new(),
+        }
+    }
+
+    /// Whether nothing needs it in memory.
+    pub fn is_idle(&self) -> bool {
+        self.attachments.is_empty() && self.recent.is_empty()
+    }
+
+    /// The attachment of that session, if it is there and this is its newest question.
+    pub fn find(&mut self, session: SessionRef, ask: Ask) -> Option<&mut Attachment> {
+        self.attachments.iter_mut().find(|a| a.session == session && a.ask == ask)
+    }
+
+    /// Envelopes in memory after `position`, which must be covered.
+    pub fn recent_after(&self, position: Position) -> impl Iterator<Item = &Recent> {
+        debug_assert!(position >= self.recent_from, "memory was asked for what only the log has");
+        let first = self.recent.partition_point(|recent| recent.position <= position);
+        self.recent.range(first..)
+    }
+
+    /// Panics when what the type promises does not hold.
+    pub fn invariants(&self) {
+        let mut positions = self.recent.iter().map(|recent| recent.position);
+        assert!(positions.clone().is_sorted_by(|a, b| a < b), "recent envelopes are in order");
+        assert!(positions.clone().next().is_none_or(|first| first > self.recent_from));
+        assert!(positions.next_back().is_none_or(|last| last <= self.last));
+    }
+}
+
+impl Recent {
+    /// As it goes to a session that stands at `prev`, with nothing between.
+    pub fn delivered(&self, prev: Position) -> Delivered {
+        Delivered { envelope: self.envelope.clone(), at_ms: self.at_ms, prev, position: self.position }
+    }
+}

@@ -1,0 +1,146 @@
+//! The only door out of a shard: a dozen verbs, which `node/execute` carries out in one match.
+
+use crate::log::{Append, Read, Record, Revocation, Ticket};
+use crate::model::{CloseCode, ErrorCode, Parcel, Position, Push, Unresumed};
+
+/// A request of the HTTP API that waits for its answer: the shell's own number for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Request {
+    /// Which request.
+    pub number: u32,
+    /// Which element of it.
+    pub element: u32,
+}
+
+/// One thing for the shell to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Write this frame to the session's socket; report its [`Push::cost`] once written.
+    Push {
+        /// The session's slot.
+        slot: u32,
+        /// The frame.
+        push: Push,
+    },
+    /// Write a WebSocket ping.
+    Ping {
+        /// The session's slot.
+        slot: u32,
+    },
+    /// Close the WebSocket after what was pushed; report when the socket is gone.
+    Close {
+        /// The session's slot.
+        slot: u32,
+        /// With this code.
+        code: CloseCode,
+    },
+    /// Drop the socket at once: nobody is there.
+    Cut {
+        /// The session's slot.
+        slot: u32,
+    },
+    /// Feed the session's waiting command again.
+    Unpark {
+        /// The session's slot.
+        slot: u32,
+    },
+    /// Hand this to the log.
+    Append(Append),
+    /// Hand this to the log.
+    Revoke(Ticket, Revocation),
+    /// Hand this to the log.
+    Read(Read),
+    /// Hand this to another core.
+    Parcel {
+        /// Which.
+        core: u16,
+        /// What.
+        parcel: Parcel,
+    },
+    /// Answer a request of the HTTP API.
+    Answer(Request, Answer),
+}
+
+/// What an element of the HTTP API's request came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Durable since this Unix millisecond.
+    Done {
+        /// The greatest log append time.
+        at_ms: u64,
+    },
+    /// Not done, or not wholly.
+    Refused {
+        /// Why.
+        code: ErrorCode,
+        /// When trying again makes sense.
+        retry_after_ms: u32,
+    },
+    /// A page of a mailbox.
+    Pulled(Pulled),
+}
+
+/// What a finished send tells a session, told to a request.
+impl From<Push> for Answer {
+    fn from(push: Push) -> Self {
+        match push {
+            Push::Ack { at_ms, .. } => Self::Done { at_ms },
+            Push::Error(error) => {
+                Self::Refused { code: error.code, retry_after_ms: error.retry_after_ms.unwrap_or(0) }
+            }
+            other => unreachable!("a send was answered by {other:?}"),
+        }
+    }
+}
+
+/// A page of a mailbox for an app that holds no socket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pulled {
+    /// There when a cursor was presented.
+    pub resumed: Option<Result<(), Unresumed>>,
+    /// The envelopes.
+    pub records: Vec<Record>,
+    /// Everything up to here is in them.
+    pub cursor: Position,
+    /// There are more.
+    pub more: bool,
+}
+
+/// The outputs of one turn, in order.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    outputs: Vec<Output>,
+    /// By core: its inbox takes no more commands. Set by the shell before each turn.
+    full: Vec<bool>,
+}
+
+impl Outbox {
+    /// Adds one.
+    pub fn push(&mut self, output: Output) {
+        self.outputs.push(output);
+    }
+
+    /// What is there, in order; the outbox is empty afterwards.
+    pub fn drain(&mut self) -> impl Iterator<Item = Output> + '_ {
+        self.outputs.drain(..)
+    }
+
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.outputs.is_empty()
+    }
+
+    /// The shell says whether a core's inbox takes commands.
+    pub fn set_full(&mut self, core: u16, full: bool) {
+        let core = usize::from(core);
+        if self.full.len() <= core {
+            self.full.resize(core + 1, false);
+        }
+        self.full[core] = full;
+    }
+
+    /// Whether a core's inbox takes no more commands this turn.
+    pub fn is_full(&self, core: u16) -> bool {
+        self.full.get(usize::from(core)).is_some_and(|&full| full)
+    }
+}

@@ -1,0 +1,449 @@
+//! One core's shard: the gateway of the sockets here, the home of the clients here, and the sends that wait.
+//!
+//! It composes and stays small: an input goes to the part it concerns, then the values that gateway and home of this
+//! core have for each other are worked off, then everything to be done stands in the outbox. One input is bounded
+//! work: a home answers a question with at most one share of replay.
+
+use super::append::{Origin, Sends};
+use super::arrive::{Connect, Gateway};
+use super::deliver::{Home, SessionInfo};
+use super::output::{Answer, Outbox, Output, Request};
+use super::settings::Settings;
+use super::turn::Turn;
+use crate::access::Claims;
+use crate::counters::{Counters, Refusal};
+use crate::log::{LogEvent, Revocation};
+use crate::model::{
+    ClientId, CloseCode, Envelope, EnvelopeParts, ErrorCode, ErrorPush, IdRef, Kind, Mistake, Now, Parcel,
+    Partition, Position, Push, Recipients, SendCommand, SessionRef, Start,
+};
+use std::collections::VecDeque;
+
+/// Whether a command was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Flow {
+    /// It was; go on.
+    Go,
+    /// It was not: keep it, read no more, and bring it again on [`Output::Unpark`].
+    Park,
+}
+
+/// The pure half of a core.
+#[derive(Debug)]
+pub struct Shard {
+    settings: Settings,
+    gateway: Gateway,
+    home: Home,
+    sends: Sends,
+    counters: Counters,
+    /// Values between home and session of this core; empty between two inputs.
+    values: VecDeque<Parcel>,
+    /// Sessions of this core that get what is being delivered; empty between two inputs.
+    here: Vec<SessionRef>,
+}
+
+/// Opens a turn on a shard's fields, leaving its parts free to be called with it.
+macro_rules! turn {
+    ($shard:ident, $now:expr, $out:expr) => {
+        Turn {
+            core: $shard.settings.core,
+            now: $now,
+            out: $out,
+            counters: &mut $shard.counters,
+            values: &mut $shard.values,
+        }
+    };
+}
+
+impl Shard {
+    /// A shard on a log of that epoch with these heads, by partition.
+    pub fn new(settings: Settings, log_epoch: u64, heads: &[Position], now: Now) -> Self {
+        Self {
+            gateway: Gateway::new(settings.clone(), now.mono_ms),
+            home: Home::new(settings.clone(), log_epoch, heads),
+            sends: Sends::default(),
+            counters: Counters::default(),
+            values: VecDeque::new(),
+            here: Vec::new(),
+            settings,
+        }
+    }
+
+    /// A socket of this core was upgraded. Its `welcome` follows once its home has answered.
+    pub fn open(&mut self, connect: Connect, now: Now, out: &mut Outbox) -> SessionRef {
+        let name = self.gateway.open(connect, &mut turn!(self, now, out));
+        self.work_off(now, out);
+        name
+    }
+
+    /// Whether the session's next frame may be looked at. If not, [`Output::Unpark`] says when.
+    pub fn is_ready(&mut self, slot: u32) -> bool {
+        self.gateway.is_ready(slot)
+    }
+
+    /// Any frame came from the peer: it lives.
+    pub fn on_heard(&mut self, slot: u32, now: Now) {
+        self.gateway.heard(slot, now.mono_ms);
+    }
+
+    /// The client asks for a `pong`.
+    pub fn on_ping(&mut self, slot: u32, now: Now, out: &mut Outbox) {
+        self.gateway.ping(slot, &mut turn!(self, now, out));
+    }
+
+    /// The client sends. Its frame is well formed; whether it may, and whether there is room, is judged here.
+    pub fn on_send(&mut self, slot: u32, send: SendCommand<'_>, now: Now, out: &mut Outbox) -> Flow {
+        if !self.has_room(&send, out) {
+            self.gateway.crowd(slot, self.settings.core);
+            return Flow::Park;
+        }
+        if let Err(error) = self.gateway.permit(slot, &send, now) {
+            self.counters.refuse(super::append::refusal(error.code));
+            self.gateway.answer(slot, Push::Error(Box::new(error)), &mut turn!(self, now, out));
+            return Flow::Go;
+        }
+        if send.ephemeral {
+            self.whisper(slot, &send, now, out);
+        } else {
+            self.append(slot, &send, now, out);
+        }
+        self.work_off(now, out);
+        Flow::Go
+    }
+
+    /// The client made a mistake that it can mend.
+    pub fn on_mistake(&mut self, slot: u32, mistake: &Mistake<'_>, now: Now, out: &mut Outbox) {
+        self.counters.refuse(super::append::refusal(mistake.code));
+        let id = mistake.id.map(IdRef::to_client);
+        let error = ErrorPush::new(id, mistake.code, mistake.message.clone());
+        self.gateway.answer(slot, Push::Error(Box::new(error)), &mut turn!(self, now, out));
+    }
+
+    /// The client renewed its token.
+    pub fn on_renewed(&mut self, slot: u32, claims: Claims, now: Now, out: &mut Outbox) {
+        self.gateway.renew(slot, claims, &mut turn!(self, now, out));
+    }
+
+    /// The shell must end the session: the peer broke the protocol, or its token is bad.
+    pub fn close(&mut self, slot: u32, code: CloseCode, now: Now, out: &mut Outbox) {
+        self.gateway.close(slot, code, &mut turn!(self, now, out));
+        self.work_off(now, out);
+    }
+
+    /// The socket has taken this much of what was pushed to it, in units of [`Push::cost`].
+    pub fn on_written(&mut self, slot: u32, cost: u32, now: Now, out: &mut Outbox) {
+        self.gateway.written(slot, cost, &mut turn!(self, now, out));
+        self.work_off(now, out);
+    }
+
+    /// The socket is gone.
+    pub fn on_closed(&mut self, slot: u32, now: Now, out: &mut Outbox) {
+        self.gateway.closed(slot, &mut turn!(self, now, out));
+        self.work_off(now, out);
+    }
+
+    /// A value came from another core.
+    pub fn on_parcel(&mut self, from_core: u16, parcel: Parcel, now: Now, out: &mut Outbox) {
+        self.take(from_core, parcel, now, out);
+        self.work_off(now, out);
+    }
+
+    /// The log speaks.
+    pub fn on_log(&mut self, event: LogEvent, now: Now, out: &mut Outbox) {
+        match event {
+            LogEvent::Record(record) => {
+                let (partition, position) = (record.partition, record.position());
+                let delivered = self.home.apply(record, &mut self.here, &mut turn!(self, now, out));
+                if let Some(delivered) = delivered {
+                    self.gateway.deliver(&self.here, &delivered, &mut turn!(self, now, out));
+                }
+                self.gateway.mark_one(self.settings.core, partition.0, position);
+            }
+            LogEvent::Appended(appended) => self.answered(appended.ticket, Ok(appended.at_ms), now, out),
+            LogEvent::Refused(refused) => {
+                self.answered(refused.ticket, Err((refused.code, refused.retry_after_ms)), now, out);
+            }
+            LogEvent::Head(partition, head) => {
+                self.home.on_head(partition, head);
+                self.gateway.mark_one(self.settings.core, partition.0, self.home.head(partition));
+            }
+            LogEvent::Revoked(revocation) => self.home.on_revoked(revocation, &mut turn!(self, now, out)),
+            LogEvent::Beat => self.home.on_beat(&mut turn!(self, now, out)),
+            LogEvent::Page(ticket, page) => self.home.on_page(ticket, page, &mut turn!(self, now, out)),
+            // The log judges what lies below its floor when it reads.
+            LogEvent::Floors(_) => {}
+        }
+        self.work_off(now, out);
+    }
+
+    /// Time passes: at least every [`super::timers::TICK_MS`].
+    pub fn on_tick(&mut self, now: Now, out: &mut Outbox) {
+        let mut turn = turn!(self, now, out);
+        self.gateway.tick(&mut turn);
+        // Who waited for another core's inbox tries again; the log's room is told by its answers.
+        self.gateway.uncrowd(&mut turn);
+        self.home.tick(&mut turn);
+        self.work_off(now, out);
+    }
+
+    /// This node is leaving: every session is told its own moment within the window.
+    pub fn drain(&mut self, window_ms: u64, now: Now, out: &mut Outbox) {
+        self.gateway.drain(window_ms, &mut turn!(self, now, out));
+        self.work_off(now, out);
+    }
+
+    /// One element of an HTTP publish: its message goes to all recipients, and one answer comes back.
+    pub fn publish(
+        &mut self,
+        request: Request,
+        from: Option<IdRef<'_>>,
+        send: &SendCommand<'_>,
+        now: Now,
+        out: &mut Outbox,
+    ) {
+        let envelopes = self.envelopes(from, send);
+        let bytes = envelopes.iter().map(|(_, envelope)| envelope.size()).sum();
+        if !self.sends.has_room(envelopes.len(), bytes) {
+            self.counters.refuse(Refusal::Unavailable);
+            let refused = Answer::Refused { code: ErrorCode::Unavailable, retry_after_ms: CROWDED_RETRY_MS };
+            return out.push(Output::Answer(request, refused));
+        }
+        self.counters.received_durable += 1;
+        self.sends.begin(Origin::Request(request), false, envelopes, &mut turn!(self, now, out));
+    }
+
+    /// Nothing of this client's mailbox that is there now is served again, once the answer has come.
+    pub fn erase(&mut self, request: Request, client: &ClientId, now: Now, out: &mut Outbox) {
+        let envelope = self.envelope(Kind::Erase, client.as_ref());
+        let partition = self.partition(client.as_ref());
+        if !self.sends.has_room(1, envelope.size()) {
+            let refused = Answer::Refused { code: ErrorCode::Unavailable, retry_after_ms: CROWDED_RETRY_MS };
+            return out.push(Output::Answer(request, refused));
+        }
+        self.sends.begin_one(Origin::Request(request), partition, envelope, &mut turn!(self, now, out));
+    }
+
+    /// Tokens of this client issued until now are refused, once the answer has come. Its core must be this one.
+    pub fn revoke(&mut self, request: Request, client: &ClientId, now: Now, out: &mut Outbox) {
+        if !self.home.can_revoke(client) {
+            self.counters.refuse(Refusal::Unavailable);
+            let refused = Answer::Refused { code: ErrorCode::Unavailable, retry_after_ms: 0 };
+            return out.push(Output::Answer(request, refused));
+        }
+        let named = self.envelope(Kind::Erase, client.as_ref());
+        let ticket = self.sends.ticket(Origin::Request(request), named, &turn!(self, now, out));
+        let revocation = Revocation { client: client.clone(), issued_until_s: now.unix_ms / 1_000 };
+        out.push(Output::Revoke(ticket, revocation));
+    }
+
+    /// Sends all sessions of a client away. Its core must be this one. Returns how many.
+    pub fn disconnect(&mut self, client: &ClientId, now: Now, out: &mut Outbox) -> usize {
+        let many = self.home.disconnect(client, &mut turn!(self, now, out));
+        self.work_off(now, out);
+        many
+    }
+
+    /// A page of a mailbox. The client's core must be this one.
+    pub fn pull(
+        &mut self,
+        request: Request,
+        client: &ClientId,
+        start: Start,
+        limit: u32,
+        now: Now,
+        out: &mut Outbox,
+    ) {
+        self.home.pull(request, client, start, limit, &mut turn!(self, now, out));
+    }
+
+    /// The sessions of a client. Its core must be this one.
+    pub fn sessions_of(&self, client: &str) -> Vec<SessionInfo> {
+        self.home.sessions_of(client)
+    }
+
+    /// Whose session that is.
+    pub fn client_at(&mut self, slot: u32) -> &ClientId {
+        &self.gateway.sessions.at(slot).client
+    }
+
+    /// Whether the log has been heard of within the last second.
+    pub fn is_fresh(&self, now: Now) -> bool {
+        self.home.is_fresh(now.mono_ms)
+    }
+
+    /// Sessions open.
+    pub fn session_count(&self) -> usize {
+        self.gateway.sessions.len()
+    }
+
+    /// Appends the log has not answered.
+    pub fn appends_in_flight(&self) -> usize {
+        self.sends.in_flight()
+    }
+
+    /// What was counted.
+    pub fn counters(&mut self) -> &Counters {
+        self.counters.recent_bytes = self.home.recent_bytes() as u64;
+        &self.counters
+    }
+
+    /// For what the shell itself refuses and drops.
+    pub fn counters_mut(&mut self) -> &mut Counters {
+        &mut self.counters
+    }
+
+    fn has_room(&self, send: &SendCommand<'_>, out: &Outbox) -> bool {
+        if send.ephemeral {
+            let core = |to| self.settings.topology.place(to).core;
+            return !send.to.iter().any(|to| out.is_full(core(to)));
+        }
+        let records = send.to.len() + usize::from(send.copy);
+        let bytes = records * (send.body.len() + send.to_json.len() + ENVELOPE_BYTES);
+        self.sends.has_room(records, bytes)
+    }
+
+    fn append(&mut self, slot: u32, send: &SendCommand<'_>, now: Now, out: &mut Outbox) {
+        self.counters.received_durable += 1;
+        let from = Some(self.gateway.sessions.peek(slot).client.as_ref());
+        match send.to {
+            Recipients::One(to) if !send.copy => {
+                let (partition, envelope) = self.message(to, from, send, b"");
+                let origin = self.gateway.reserve(slot, self.settings.core, answer_cost(&envelope, &[]));
+                self.sends.begin_one(origin, partition, envelope, &mut turn!(self, now, out));
+            }
+            _ => {
+                let envelopes = self.envelopes(from, send);
+                let origin =
+                    self.gateway.reserve(slot, self.settings.core, answer_cost(&envelopes[0].1, &envelopes));
+                self.sends.begin(origin, true, envelopes, &mut turn!(self, now, out));
+            }
+        }
+    }
+
+    fn whisper(&mut self, slot: u32, send: &SendCommand<'_>, now: Now, out: &mut Outbox) {
+        self.counters.received_ephemeral += 1;
+        let from = Some(self.gateway.sessions.peek(slot).client.as_ref());
+        let (kind, body) = (Kind::Ephemeral, send.body);
+        let envelope = Envelope::new(EnvelopeParts { kind, to: None, from, id: None, copied_to: b"", body });
+        let mut elsewhere: Vec<(u16, Vec<ClientId>)> = Vec::new();
+        for to in send.to.iter() {
+            let core = self.settings.topology.place(to).core;
+            if core == self.settings.core {
+                self.whisper_here(to, &envelope, now, out);
+                continue;
+            }
+            match elsewhere.iter_mut().find(|(other, _)| *other == core) {
+                Some((_, clients)) => clients.push(to.to_client()),
+                None => elsewhere.push((core, vec![to.to_client()])),
+            }
+        }
+        for (core, to) in elsewhere {
+            out.push(Output::Parcel { core, parcel: Parcel::Whisper { to, envelope: envelope.clone() } });
+        }
+    }
+
+    fn whisper_here(&mut self, to: IdRef<'_>, envelope: &Envelope, now: Now, out: &mut Outbox) {
+        let mut turn = turn!(self, now, out);
+        self.home.whisper(to, envelope, &mut self.here, &mut turn);
+        self.gateway.whisper(to.as_str(), &self.here, envelope, &mut turn);
+    }
+
+    fn answered(
+        &mut self,
+        ticket: crate::log::Ticket,
+        outcome: Result<u64, (ErrorCode, u32)>,
+        now: Now,
+        out: &mut Outbox,
+    ) {
+        let finished = self.sends.answered(ticket, outcome);
+        let mut turn = turn!(self, now, out);
+        match finished {
+            None => {}
+            Some((Origin::Request(request), answer)) => turn.out.push(Output::Answer(request, answer.into())),
+            Some((Origin::Session { session, reserved }, answer)) => {
+                match &answer {
+                    Push::Error(error) => turn.counters.refuse(super::append::refusal(error.code)),
+                    _ => turn.counters.acks += 1,
+                }
+                self.gateway.answer_reserved(session, reserved, answer, &mut turn);
+            }
+        }
+        if self.gateway.is_crowded() && self.sends.in_flight() <= crate::limits::APPENDS_IN_FLIGHT / 2 {
+            self.gateway.uncrowd(&mut turn);
+        }
+    }
+
+    /// Works off what gateway and home of this core have for each other.
+    fn work_off(&mut self, now: Now, out: &mut Outbox) {
+        while let Some(parcel) = self.values.pop_front() {
+            self.take(self.settings.core, parcel, now, out);
+        }
+    }
+
+    fn take(&mut self, from_core: u16, parcel: Parcel, now: Now, out: &mut Outbox) {
+        let mut turn = turn!(self, now, out);
+        match parcel {
+            Parcel::ToHome { client, session, say } => self.home.on_say(client, session, say, &mut turn),
+            Parcel::ToSession { client, session, say } => {
+                self.gateway.on_say(&client, session, say, &mut turn)
+            }
+            Parcel::Deliver { sessions, delivered } => self.gateway.deliver(&sessions, &delivered, &mut turn),
+            Parcel::Ephemeral { client, sessions, envelope } => {
+                self.gateway.whisper(client.as_str(), &sessions, &envelope, &mut turn);
+            }
+            Parcel::Whisper { to, envelope } => {
+                for client in to {
+                    self.whisper_here(client.as_ref(), &envelope, now, out);
+                }
+            }
+            Parcel::Mark { heads } => self.gateway.mark(from_core, &heads),
+        }
+    }
+
+    /// One envelope per recipient, and one for the sender's own devices if it asks for a copy.
+    fn envelopes(&self, from: Option<IdRef<'_>>, send: &SendCommand<'_>) -> Vec<(Partition, Envelope)> {
+        let copy = from.filter(|_| send.copy).map(|own| self.message(own, from, send, send.to_json));
+        send.to.iter().map(|to| self.message(to, from, send, b"")).chain(copy).collect()
+    }
+
+    fn message(
+        &self,
+        to: IdRef<'_>,
+        from: Option<IdRef<'_>>,
+        send: &SendCommand<'_>,
+        copied_to: &[u8],
+    ) -> (Partition, Envelope) {
+        let (kind, id, body) = (Kind::Message, send.id, send.body);
+        (self.partition(to), Envelope::new(EnvelopeParts { kind, to: Some(to), from, id, copied_to, body }))
+    }
+
+    fn envelope(&self, kind: Kind, to: IdRef<'_>) -> Envelope {
+        Envelope::new(EnvelopeParts { kind, to: Some(to), from: None, id: None, copied_to: b"", body: b"" })
+    }
+
+    fn partition(&self, client: IdRef<'_>) -> Partition {
+        self.settings.topology.place(client).partition
+    }
+
+    /// Panics when what the parts promise does not hold.
+    pub fn invariants(&self) {
+        assert!(self.values.is_empty(), "values between home and session are worked off within their input");
+        self.gateway.invariants();
+        self.home.invariants();
+        self.sends.invariants();
+    }
+}
+
+/// When to try again where a core had no room.
+const CROWDED_RETRY_MS: u32 = 200;
+/// Bytes of an envelope beside its body and `to`: two more identifiers and its head.
+const ENVELOPE_BYTES: usize = 3 * crate::limits::ID_BYTES + 64;
+
+/// Bytes that the answer to a send may need at worst: an error that names each recipient of a list.
+fn answer_cost(first: &Envelope, list: &[(Partition, Envelope)]) -> u32 {
+    let id = first.id().map_or(0, |id| id.as_str().len() as u32);
+    let name = |(_, envelope): &(Partition, Envelope)| envelope.to().as_str().len() as u32 + 48;
+    // The longest message of an answer, escaped, and its frame.
+    768 + id + list.iter().map(name).sum::<u32>()
+}
