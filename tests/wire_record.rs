@@ -1,5 +1,7 @@
 //! `kafka/records.json`, the contract with every other producer and consumer, against our reader and writer.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
 use corepost::limits::{MESSAGE_BYTES, PARTITIONS};
 use corepost::model::{Envelope, IdRef, Kind, Topology};
 use corepost::wire::record::{RecordError, decode, encode, envelope_of, parts_of};

@@ -3,7 +3,10 @@
 mod check;
 mod exit;
 mod flags;
+mod listen;
 mod logging;
+mod remote;
+mod send;
 mod serve;
 mod token;
 mod version;
@@ -39,6 +42,12 @@ enum Command {
     /// Show the configuration that `serve` would run with, and every mistake in it
     #[command(after_help = check::EXAMPLES)]
     Check(check::Check),
+    /// Be a client: print what it is told
+    #[command(after_help = listen::EXAMPLES)]
+    Listen(listen::ListenArgs),
+    /// Be a client: send messages and print what became of them
+    #[command(after_help = send::EXAMPLES)]
+    Send(send::SendArgs),
     /// Make a token for a client
     #[command(after_help = token::EXAMPLES)]
     Token(token::Token),
@@ -59,6 +68,8 @@ pub fn run() -> Exit {
     match arguments.command {
         Command::Serve(serve) => serve.run(),
         Command::Check(check) => check.run(),
+        Command::Listen(listen) => listen::run(listen),
+        Command::Send(send) => send::run(send),
         Command::Token(token) => token.run(),
         Command::Version => version::run(),
     }

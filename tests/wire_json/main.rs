@@ -1,5 +1,7 @@
 //! The JSON of the protocol: what is understood, what is refused and how, and what is written.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
 mod agreement;
 mod commands;
 mod http;

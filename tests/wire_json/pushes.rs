@@ -2,10 +2,11 @@
 
 use corepost::limits::JSON_DEPTH;
 use corepost::model::{
-    ClientId, Cursor, Envelope, EnvelopeParts, ErrorCode, ErrorPush, Failed, IdRef, Kind, Position, Push,
-    SessionRef, Unresumed, Welcome,
+    ClientId, Cursor, Envelope, EnvelopeParts, ErrorCode, ErrorPush, Failed, Heard, HeardError, HeardFailed,
+    HeardMessage, HeardWelcome, IdRef, Kind, Position, Push, SessionRef, Unresumed, Welcome,
 };
-use corepost::wire::json::{Face, FailedTo, Heard, Hearing, Limits, encode, message_object, size_hint};
+use corepost::wire::json::{Face, Hearing, Limits, encode, message_object, size_hint};
+use corepost::wire::websocket::HEADER_MOST;
 use corepost::wire::write_push;
 use proptest::prelude::*;
 use serde_json::Value;
@@ -132,10 +133,11 @@ fn every_frame_is_written_as_the_design_says() {
         assert_eq!(written(&push), expected);
         let parsed: Value = serde_json::from_str(&expected).expect("JSON");
         assert!(parsed.is_object());
-        // In a frame it is the same, behind a header that was foreseen for messages.
-        let mut framed = b"before".to_vec();
+        // In a frame it is the same, and what the budget was charged for it is enough.
+        let mut framed = vec![];
         write_push(&push, &face(), &mut framed);
         assert!(framed.ends_with(expected.as_bytes()));
+        assert!(framed.len() <= push.cost() as usize, "{expected} costs {}", push.cost());
     }
 }
 
@@ -152,7 +154,7 @@ fn our_client_understands_our_server() {
         Welcome { session, cursor: at(5), resumed: Some(Err(Unresumed::Epoch)), missed: 42, more: true };
     hear(
         &Push::Welcome(Box::new(welcome)),
-        Heard::Welcome {
+        Heard::Welcome(HeardWelcome {
             client: "bob",
             session: "s3-abc-1-2-3",
             node: 3,
@@ -161,11 +163,13 @@ fn our_client_understands_our_server() {
             reason: Some("epoch"),
             missed: 42,
             more: true,
+            message_bytes: Some(65_536),
+            ping_interval_ms: None,
             limits: br#"{"message_bytes":65536}"#,
-        },
+        }),
     );
     let body = format!("{}1{}", "[".repeat(JSON_DEPTH - 1), "]".repeat(JSON_DEPTH - 1));
-    let heard = Heard::Message {
+    let heard = Heard::Message(HeardMessage {
         from: Some("alice"),
         id: Some("m-1"),
         at_ms: 1_760_000_000_000,
@@ -173,7 +177,7 @@ fn our_client_understands_our_server() {
         cursor: &c5,
         to: Some(b"[ \"eve\" ]"),
         body: body.as_bytes(),
-    };
+    });
     hear(&message(envelope(Kind::Message, Some("alice"), Some("m-1"), "[ \"eve\" ]", &body)), heard);
     let ephemeral = Push::Ephemeral { envelope: envelope(Kind::Ephemeral, Some("alice"), None, "", "1") };
     hear(&ephemeral, Heard::Ephemeral { from: Some("alice"), body: b"1" });
@@ -184,17 +188,17 @@ fn our_client_understands_our_server() {
     hear(&Push::Ack { of, at_ms: 9 }, Heard::Ack { id: "m-1", at_ms: 9 });
     hear(
         &error(None, Some(50), &["x"]),
-        Heard::Error {
+        Heard::Error(HeardError {
             id: None,
             code: "mailbox_full",
             message: "line\n\"quoted\" \\ \u{1}",
             retry_after_ms: Some(50),
-            failed: vec![FailedTo { to: "x", code: "forbidden" }],
-        },
+            failed: vec![HeardFailed { to: "x", code: "forbidden" }],
+        }),
     );
     let drain = Push::Drain { reconnect_after_ms: 1830, cursor: Some(at(5)) };
     hear(&drain, Heard::Drain { reconnect_after_ms: 1830, cursor: Some(&c5) });
-    assert_eq!(hearing.hear(br#"{"type":"later","x":1}"#), Ok(Heard::Other));
+    assert_eq!(hearing.hear(br#"{"type":"later","x":1}"#), Ok(Heard::Unknown { kind: "later" }));
     assert!(hearing.hear(br#"{"type":"live"}"#).is_err());
     assert!(hearing.hear(b"hello").is_err());
 }
@@ -223,6 +227,7 @@ proptest! {
         let push = message(envelope(Kind::Message, Some(&from), Some(&id), "", &"1".repeat(len + 1)));
         let (hint, size) = (size_hint(&push), written(&push).len());
         prop_assert!(hint.abs_diff(size) <= 8, "{} foreseen, {} written", hint, size);
+        prop_assert!(size + HEADER_MOST <= push.cost() as usize);
     }
 
     #[test]

@@ -15,7 +15,7 @@ mod salvage;
 mod syntax;
 
 pub use command::{Parser, Rejected};
-pub use heard::{FailedTo, Heard, Hearing, NotHeard};
+pub use heard::{Hearing, NotHeard};
 pub use publish::{BadPublish, Elements, Publication, PublishResults, PullAnswer, write_http_error};
 pub use push::{Face, Limits, encode, message_object, size_hint};
 
