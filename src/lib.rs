@@ -1,11 +1,28 @@
 //! Corepost: a WebSocket message router in which a session is a cursor over a mailbox.
 
 pub mod access;
+#[cfg(feature = "serve")]
+pub mod backplane;
+#[cfg(feature = "serve")]
+pub mod cli;
 pub mod client;
+#[cfg(feature = "serve")]
+pub mod config;
 pub mod counters;
+#[cfg(feature = "serve")]
+pub mod host;
 pub mod limits;
 pub mod log;
 pub mod model;
 pub mod router;
 pub mod wire;
 mod words;
+
+#[cfg(feature = "serve")]
+pub mod http;
+#[cfg(feature = "serve")]
+pub mod mesh;
+#[cfg(feature = "serve")]
+pub mod net;
+#[cfg(feature = "serve")]
+pub mod node;
