@@ -122,3 +122,17 @@ fn what_is_shown_is_a_file_that_means_the_same() {
     assert_eq!(again.config.retention_ms, shown.config.retention_ms);
     assert_eq!(again.config.access.origins, shown.config.access.origins);
 }
+
+#[test]
+fn keys_are_read_again_and_a_broken_file_changes_nothing() {
+    let path = std::env::temp_dir().join(format!("corepost-again-{}", std::process::id()));
+    std::fs::write(&path, "0123456789abcdef\n").unwrap();
+    let config = resolve(&given(&[("api_keys", path.to_str().unwrap())])).unwrap().config;
+    std::fs::write(&path, "fedcba9876543210\n").unwrap();
+    let again = config.read_access_again().unwrap().api_keys.unwrap();
+    assert!(again.contains("fedcba9876543210") && !again.contains("0123456789abcdef"));
+    std::fs::remove_file(&path).unwrap();
+    let mistakes = config.read_access_again().unwrap_err();
+    assert_eq!(mistakes[0].setting, "api_keys");
+    assert!(!config.access.is_development());
+}

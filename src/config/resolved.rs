@@ -1,6 +1,6 @@
 //! Settings as they are meant: typed, in bounds, consistent with each other. A [`Config`] is a good one.
 
-use super::keyfiles::KeyFiles;
+use super::keyfiles::{KeyFileMistake, KeyFiles};
 use crate::access::{Access, Rate, SendRates};
 use crate::words::words;
 use std::net::SocketAddr;
@@ -128,5 +128,10 @@ impl Config {
     /// How many cores.
     pub fn cores(&self) -> u16 {
         u16::try_from(self.cpus.len()).expect("limits::CORES bounds the cores")
+    }
+
+    /// What is in the files of keys now: for SIGHUP. On a mistake the old ones should stay in use.
+    pub fn read_access_again(&self) -> Result<Access, Vec<KeyFileMistake>> {
+        self.key_files.read(self.access.origins.clone())
     }
 }
