@@ -11,6 +11,8 @@ pub mod wire;
 mod words;
 
 #[cfg(feature = "serve")]
+pub mod admin;
+#[cfg(feature = "serve")]
 pub mod http;
 #[cfg(feature = "serve")]
 pub mod mesh;
