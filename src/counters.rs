@@ -2,7 +2,23 @@
 //!
 //! Every refusal and every drop has a reason here, so that nothing is ever lost without a trace.
 
+mod histogram;
+
 use crate::words::words;
+
+pub use histogram::{COMMIT_US, Histogram, SIZES, TURN_US};
+
+words! {
+    /// Which part of a message's way was timed: `corepost_end_to_end_seconds{stage}`.
+    Stage {
+        /// From a send's arrival to its ack.
+        Ack = "ack",
+        /// From append to the frame handed to a live session's socket.
+        Deliver = "deliver",
+        /// From a session's attach to its `live` after replay.
+        Replay = "replay",
+    }
+}
 
 words! {
     /// Why something a peer asked was refused: `corepost_refusals_total{reason}`.

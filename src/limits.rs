@@ -98,6 +98,14 @@ pub const QUIET_MS: u64 = 1_000;
 pub const TICK_MS: u64 = 50;
 /// A turn of a core that takes longer is counted as late, for it delays every session of that core.
 pub const TURN_MS: u64 = 50;
+/// Connections to the admin address at a time. One more is closed at once.
+pub const ADMIN_CONNECTIONS: usize = 64;
+/// Time for a request to the admin address, and again for its answer to be taken. Later: closed.
+pub const ADMIN_MS: u64 = 5_000;
+/// Bytes read and forgotten behind a request to the admin address, so that its answer is not lost to a reset.
+pub const ADMIN_DRAIN_BYTES: usize = 64 << 10;
+/// Time in which a core must report on itself. Later: it counts as silent, and the node as not ready.
+pub const REPORT_MS: u64 = 1_000;
 /// Store reads of one core that have not been answered; further ones wait in a queue of their sessions.
 pub const READS_IN_FLIGHT: usize = 64;
 /// Bytes of one page of replay, the unit of fairness between sessions that catch up.
