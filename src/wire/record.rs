@@ -187,4 +187,4 @@ impl<'r> Known<'r> {
 }
 
 #[cfg(test)]
-mod tests;
+mod record_tests;
