@@ -28,8 +28,7 @@ fn judge(name: &str, driver: Wish, cases: &[&str], least: usize) {
     }
     let suite = suite();
     let listen = "127.0.0.1:0".parse().unwrap();
-    let node =
-        Node::start(&NodeConfig { listen, cores: 1, cpus: vec![], driver, development: true }).unwrap();
+    let node = Node::start(&NodeConfig { driver, ..NodeConfig::echo(listen, 1) }).unwrap();
     let report = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("autobahn-{name}"));
     let _ = fs::remove_dir_all(&report);
     fs::create_dir_all(&report).unwrap();

@@ -3,11 +3,13 @@
 //! A silent connection is its entry in the table and a task that waits for bytes without a buffer. When bytes come
 //! it is lent one for one read; if more come soon after, the buffer stays in flight until a second of silence.
 
-use super::core::{Adopted, Shared};
-use super::echo;
+use super::core::{Adopted, Shared, State};
 use super::table::Key;
+use super::{echo, session};
 use crate::limits::{QUIET_MS, READ_BYTES};
+use crate::model::CloseCode;
 use crate::net::{Quiet, ReadEnd, Reader, Sending, Size, Socket, Writer, silence};
+use crate::router::Connect;
 use crate::wire::websocket::Receiver;
 use monoio::io::CancelHandle;
 use std::rc::Rc;
@@ -15,10 +17,16 @@ use std::task::{Poll, Waker};
 
 /// What the core remembers of a connection.
 pub(super) struct Connection {
+    pub(super) service: Service,
     pub(super) receiver: Receiver,
     pub(super) writer: Writer,
     /// Takes the read buffer back; there while one is in flight.
     pub(super) quiet: Option<Quiet>,
+    /// What the collected frames cost the session's budget, and those of the send in flight.
+    pub(super) collected: u32,
+    pub(super) flying: u32,
+    /// A message for which there was no room: the first to be obeyed when there is.
+    pub(super) waiting: Option<Box<[u8]>>,
     /// When bytes were last read.
     pub(super) heard_ms: u64,
     /// The reading task, while it may not read.
@@ -30,6 +38,26 @@ pub(super) struct Connection {
     pub(super) incomplete: bool,
     /// Its reading task has ended.
     pub(super) unread: bool,
+}
+
+/// What an upgraded connection is for.
+#[derive(Clone, Debug)]
+pub(super) enum Purpose {
+    /// To hear what it says.
+    Echo,
+    /// To be a session.
+    Session(Connect),
+    /// To be told why it cannot be one, as browsers see no status.
+    Refused(CloseCode),
+}
+
+/// Who obeys a connection's frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Service {
+    /// [`echo`]
+    Echo,
+    /// The shard, which calls it by this slot.
+    Session(u32),
 }
 
 /// How far a connection's life is.
@@ -66,9 +94,13 @@ enum Next {
 impl Connection {
     fn new(writer: Writer, now_ms: u64) -> Self {
         Self {
+            service: Service::Echo,
             receiver: Receiver::default(),
             writer,
             quiet: None,
+            collected: 0,
+            flying: 0,
+            waiting: None,
             heard_ms: now_ms.saturating_sub(QUIET_MS),
             parked: None,
             phase: Phase::Open,
@@ -98,31 +130,42 @@ impl Connection {
     /// Begins to send what the turn collected.
     pub(super) fn start_sending(&mut self) -> Option<Sending> {
         self.dirty = false;
-        self.writer.start()
+        let sending = self.writer.start()?;
+        self.flying = std::mem::take(&mut self.collected);
+        Some(sending)
     }
 }
 
 /// Makes an upgraded socket a connection of this core.
-pub(super) fn adopt(core: &Shared, adopted: Adopted) {
-    let Adopted { handoff, greeting } = adopted;
+pub(super) fn adopt(core: &Shared, state: &mut State, adopted: Adopted) {
+    let Adopted { handoff, greeting, purpose } = adopted;
     match Socket::adopt(handoff.fd) {
-        Ok(socket) => begin(core, socket, &greeting, handoff.unread),
+        Ok(socket) => begin(core, state, socket, &greeting, purpose, handoff.unread),
         Err(error) => tracing::warn!(%error, "a connection handed to core {} was lost", core.config.index),
     }
 }
 
 /// Enters a socket into the table, greets it, obeys what it has said already, and reads on.
-pub(super) fn begin(core: &Shared, socket: Socket, greeting: &[u8], unread: Vec<u8>) {
+pub(super) fn begin(
+    core: &Shared,
+    state: &mut State,
+    socket: Socket,
+    greeting: &[u8],
+    purpose: Purpose,
+    unread: Vec<u8>,
+) {
     let (reader, writer) = socket.split();
-    let mut state = core.enter();
-    let connection = Connection::new(writer, state.now.mono_ms);
-    let key = state.table.insert(connection);
+    let key = state.table.insert(Connection::new(writer, state.now.mono_ms));
     state.figures.connections += 1;
     state.append(key, |out| out.extend_from_slice(greeting));
+    match purpose {
+        Purpose::Echo => {}
+        Purpose::Session(connect) => session::open(state, key, connect),
+        Purpose::Refused(code) => state.close(key, code),
+    }
     if state.stopping {
         state.table.get_mut(key).expect("it was just entered").silence();
     }
-    drop(state);
     if unread.is_empty() {
         monoio::spawn(attend(Rc::clone(core), key, reader));
     } else {
@@ -196,7 +239,7 @@ fn size_after(buffer: &[u8]) -> Size {
 async fn obey(core: &Shared, key: Key, mut buffer: Vec<u8>) {
     let mut at = 0;
     loop {
-        let (used, flow) = echo::feed(&mut core.enter(), key, &mut buffer[at..]);
+        let (used, flow) = feed(&mut core.enter(), key, &mut buffer[at..]);
         at += used;
         match flow {
             Flow::Go => break,
@@ -204,6 +247,15 @@ async fn obey(core: &Shared, key: Key, mut buffer: Vec<u8>) {
         }
     }
     core.look().pool.give(buffer);
+}
+
+/// Lets whoever serves the connection obey `bytes`, as far as it may go on: how many were used, and whether to.
+fn feed(state: &mut State, key: Key, bytes: &mut [u8]) -> (usize, Flow) {
+    match state.table.get_mut(key).map(|connection| connection.service) {
+        Some(Service::Echo) => echo::feed(state, key, bytes),
+        Some(Service::Session(slot)) => session::feed(state, key, slot, bytes),
+        None => (bytes.len(), Flow::Go),
+    }
 }
 
 /// Waits until the connection may go on, or is over.

@@ -13,6 +13,8 @@ mod echo;
 mod execute;
 mod figures;
 mod flush;
+mod frames;
+mod session;
 mod start;
 mod table;
 mod tick;

@@ -19,6 +19,7 @@ pub(super) async fn tick(core: Shared) {
             return;
         }
         state.cut_late_closers();
+        state.tick_shard();
         if count.is_multiple_of(QUIET_TICKS) {
             state.take_back_buffers();
         }
@@ -31,6 +32,17 @@ pub(super) async fn tick(core: Shared) {
 }
 
 impl State {
+    /// The shard's own deadlines, and tokens that waited.
+    fn tick_shard(&mut self) {
+        let Self { shard, out, now, table, unsigned, .. } = self;
+        shard.on_tick(*now, out);
+        for key in unsigned.drain(..) {
+            if let Some(waker) = table.get_mut(key).and_then(|connection| connection.parked.take()) {
+                waker.wake();
+            }
+        }
+    }
+
     /// Whose close handshake has taken too long.
     fn cut_late_closers(&mut self) {
         while let Some(&(deadline, key)) = self.closing.front()

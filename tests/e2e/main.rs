@@ -5,4 +5,5 @@ mod arrive;
 mod close;
 mod echo;
 mod pressure;
+mod sessions;
 mod support;
