@@ -133,6 +133,8 @@ pub struct Counters {
     pub drops: [u64; Dropped::ALL.len()],
     /// Bytes of recent envelopes held.
     pub recent_bytes: u64,
+    /// How long each [`Stage`] took, microseconds.
+    pub end_to_end_us: [Histogram; Stage::ALL.len()],
 }
 
 impl Default for Counters {
@@ -150,6 +152,7 @@ impl Default for Counters {
             refusals: [0; Refusal::ALL.len()],
             drops: [0; Dropped::ALL.len()],
             recent_bytes: 0,
+            end_to_end_us: [const { Histogram::new(COMMIT_US) }; Stage::ALL.len()],
         }
     }
 }

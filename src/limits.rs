@@ -134,6 +134,10 @@ pub const MAILBOX_BYTES: u64 = 64 << 20;
 pub const PARTITIONS: u16 = 64;
 /// Cores of one node. More: a configuration error.
 pub const CORES: usize = 256;
+/// Descriptors a node needs beside its sockets; the limit of open files less these bounds the connections.
+pub const OWN_FILES: usize = 128;
+/// Time a client of the HTTP API may take nothing of its answer. Later: the connection is closed.
+pub const TAKE_MS: u32 = 30_000;
 /// Age beyond which what a core knows of its log is too old to say `welcome` or `live` from.
 pub const FRESH_MS: u64 = 1_000;
 /// `send` patterns in one token. More: the token is refused.

@@ -4,16 +4,19 @@
 //! and the time to a complete head. A refusal is answered, then the socket is half-closed and drained for a moment,
 //! so that the answer is not lost to a reset.
 
+use super::api;
 use super::connection::{self, Purpose};
 use super::core::{Adopted, Mail, Shared};
+use super::gate::Seat;
 use crate::access::{Access, BadToken, Claims, Keys, TokenError};
 use crate::counters::Refusal;
+use crate::http::Exchange;
 use crate::http::head::{Head, HeadError, Incoming};
 use crate::http::response::{Status, write_refusal};
 use crate::http::upgrade::{Connect, Door, Refused, Token};
 use crate::limits::{
-    ACCEPT_PAUSE_MS, ACCEPTS_PER_TURN, ARRIVAL_BYTES, ARRIVALS, CONNECTIONS, HANDSHAKE_MS, REFUSAL_BYTES,
-    REFUSAL_MS, SIGNATURES_PER_TURN,
+    ACCEPT_PAUSE_MS, ACCEPTS_PER_TURN, ARRIVAL_BYTES, ARRIVALS, REFUSAL_BYTES, REFUSAL_MS,
+    SIGNATURES_PER_TURN,
 };
 use crate::model::{ClientId, Cursor, Start};
 use crate::net::{AcceptError, Handoff, Listener, Size, Socket, half_close};
@@ -29,7 +32,7 @@ use std::time::Duration;
 pub(super) async fn accept(core: Shared, listener: Rc<Listener>) {
     loop {
         listener.ready().await;
-        if core.look().stopping {
+        if core.look().is_leaving() {
             return;
         }
         if let Err(error) = accept_some(&core, &listener) {
@@ -44,9 +47,9 @@ pub(super) async fn accept(core: Shared, listener: Rc<Listener>) {
 fn accept_some(core: &Shared, listener: &Listener) -> std::io::Result<()> {
     for _ in 0..ACCEPTS_PER_TURN {
         match listener.accept() {
-            Ok(Some((fd, _peer))) => {
+            Ok(Some((fd, peer))) => {
                 core.enter().figures.accepted += 1;
-                monoio::spawn(arrive(Rc::clone(core), fd));
+                monoio::spawn(arrive(Rc::clone(core), fd, core.config.gate.enter(peer.ip())));
             }
             Ok(None) => break,
             Err(AcceptError::Gone) => {}
@@ -57,34 +60,40 @@ fn accept_some(core: &Shared, listener: &Listener) -> std::io::Result<()> {
 }
 
 /// One connection's way to its core, or to its refusal.
-async fn arrive(core: Shared, fd: OwnedFd) {
+async fn arrive(core: Shared, fd: OwnedFd, seat: Result<Seat, Refusal>) {
     let Ok(mut socket) = Socket::adopt(fd) else { return };
     let crowded = {
         let figures = &mut core.enter().figures;
         figures.arrivals += 1;
-        figures.arrivals > ARRIVALS || figures.connections >= CONNECTIONS
+        figures.arrivals > ARRIVALS
     };
+    let seat = if crowded { Err(Refusal::TooManyConnections) } else { seat };
     let (mut incoming, mut held) = (Incoming::default(), 0);
-    let outcome = if crowded {
-        Err(Turned::away(
-            Status::Unavailable,
-            "too many connections; try again later",
-            Refusal::TooManyConnections,
-        ))
-    } else {
-        read_head(&core, &mut socket, &mut incoming, &mut held).await
+    let outcome = match seat {
+        Err(why) => Err(Turned::crowded(why)),
+        Ok(seat) => match read_head(&core, &mut socket, &mut incoming, &mut held).await {
+            Ok(head) => Ok((head, seat)),
+            Err(turned) => Err(turned),
+        },
     };
     {
         let figures = &mut core.enter().figures;
         figures.arrivals -= 1;
         figures.arrival_bytes -= held;
     }
-    let admitted = match outcome {
-        Ok(head) => admit(&core, &head).await,
-        Err(turned) => Err(turned),
-    };
-    match admitted {
-        Ok(admitted) => place(&core, admitted, socket, incoming.rest()),
+    match outcome {
+        Err(turned) => turn_away(&core, socket, turned).await,
+        Ok((head, seat)) if Door::of(head.uri.path()) == Door::Other => {
+            api::serve(core, socket, Exchange::begin(head, incoming.rest()), seat).await;
+        }
+        Ok((head, seat)) => upgrade(core, socket, head, incoming.rest(), seat).await,
+    }
+}
+
+/// A request that wants to become a WebSocket; `unread` came behind it.
+pub(super) async fn upgrade(core: Shared, socket: Socket, head: Head, unread: Vec<u8>, seat: Seat) {
+    match admit(&core, &head).await {
+        Ok(admitted) => place(&core, admitted, socket, unread, seat),
         Err(turned) => turn_away(&core, socket, turned).await,
     }
 }
@@ -96,7 +105,7 @@ struct Admitted {
 }
 
 /// A request that was refused, or a peer that went.
-enum Turned {
+pub(super) enum Turned {
     Away { refused: Refused, why: Refusal },
     Gone,
 }
@@ -104,6 +113,19 @@ enum Turned {
 impl Turned {
     fn away(status: Status, message: &'static str, why: Refusal) -> Self {
         Self::Away { refused: Refused { status, message: message.into() }, why }
+    }
+
+    fn crowded(why: Refusal) -> Self {
+        let (status, message) = match why {
+            Refusal::TooManyPerAddress => {
+                (Status::TooManyRequests, "too many connections from this address; close some")
+            }
+            Refusal::ConnectRate => {
+                (Status::TooManyRequests, "too many new connections; connect again with back-off")
+            }
+            _ => (Status::Unavailable, "too many connections; try again later"),
+        };
+        Self::away(status, message, why)
     }
 }
 
@@ -140,7 +162,7 @@ async fn read_head(
     incoming: &mut Incoming,
     held: &mut usize,
 ) -> Result<Head, Turned> {
-    let deadline = Instant::now() + Duration::from_millis(HANDSHAKE_MS);
+    let deadline = Instant::now() + Duration::from_millis(core.config.handshake_ms);
     loop {
         if timeout_at(deadline, socket.ready()).await.is_err() {
             return Err(Turned::away(
@@ -175,7 +197,7 @@ async fn read_head(
 async fn admit(core: &Shared, head: &Head) -> Result<Admitted, Turned> {
     let door = Door::of(head.uri.path());
     let access = Arc::clone(&core.look().access);
-    if door == Door::Other || (door == Door::Echo && !access.is_development()) {
+    if door == Door::Echo && !access.is_development() {
         return Err(Turned::away(Status::NotFound, "there is nothing at this path", Refusal::BadRequest));
     }
     let connect = Connect::read(head)?;
@@ -184,12 +206,10 @@ async fn admit(core: &Shared, head: &Head) -> Result<Admitted, Turned> {
     write_switching(&connect.upgrade, &mut greeting);
     let (client, purpose) = match door {
         Door::Sessions => {
-            let state = core.look();
-            if state.log.is_none() || state.draining {
+            if core.look().log.is_none() || core.look().draining {
                 let message = "this node takes no sessions now; connect again";
                 return Err(Turned::away(Status::Unavailable, message, Refusal::Draining));
             }
-            drop(state);
             identify(core, &access, connect).await?
         }
         // Echo needs no client; with one it lives on that client's core, so that the way there can be tried.
@@ -260,13 +280,13 @@ async fn verify(core: &Shared, keys: &Keys, token: Option<&str>) -> Result<Claim
 }
 
 /// Gives the socket to its core: this one, or another by its descriptor.
-fn place(core: &Shared, admitted: Admitted, socket: Socket, unread: Vec<u8>) {
+fn place(core: &Shared, admitted: Admitted, socket: Socket, unread: Vec<u8>, seat: Seat) {
     let Admitted { to, adopted: (greeting, purpose) } = admitted;
     let mut state = core.enter();
     if to == core.config.index {
-        return connection::begin(core, &mut state, socket, &greeting, purpose, unread);
+        return connection::begin(core, &mut state, socket, (&greeting, purpose), unread, seat);
     }
-    let adopted = Adopted { handoff: Handoff::new(socket, unread), greeting, purpose };
+    let adopted = Adopted { handoff: Handoff::new(socket, unread), greeting, purpose, seat };
     state.figures.handed_on += 1;
     state.outbox.push(to, Mail::Adopt(Box::new(adopted)));
 }
@@ -277,11 +297,16 @@ async fn turn_away(core: &Shared, mut socket: Socket, turned: Turned) {
     core.enter().figures.refuse(why);
     let mut answer = Vec::new();
     write_refusal(refused.status, &refused.message, &mut answer);
-    let deadline = Instant::now() + Duration::from_millis(REFUSAL_MS);
     if !socket.write(answer).await {
         return;
     }
     half_close(&socket);
+    drain(core, &mut socket).await;
+}
+
+/// Reads and forgets what the peer still sends, for a moment, so that what was written is not lost to a reset.
+pub(super) async fn drain(core: &Shared, socket: &mut Socket) {
+    let deadline = Instant::now() + Duration::from_millis(REFUSAL_MS);
     let mut forgotten = 0;
     while forgotten < REFUSAL_BYTES && timeout_at(deadline, socket.ready()).await.is_ok() {
         let buffer = core.look().pool.take(Size::Short);

@@ -4,6 +4,7 @@
 //! it is lent one for one read; if more come soon after, the buffer stays in flight until a second of silence.
 
 use super::core::{Adopted, Shared, State};
+use super::gate::{Busy, Seat};
 use super::table::Key;
 use super::{echo, session};
 use crate::limits::{QUIET_MS, READ_BYTES};
@@ -38,6 +39,10 @@ pub(super) struct Connection {
     pub(super) incomplete: bool,
     /// Its reading task has ended.
     pub(super) unread: bool,
+    /// Its place among the node's connections.
+    _seat: Seat,
+    /// A drain waits for it.
+    _busy: Busy,
 }
 
 /// What an upgraded connection is for.
@@ -92,8 +97,10 @@ enum Next {
 }
 
 impl Connection {
-    fn new(writer: Writer, now_ms: u64) -> Self {
+    fn new(writer: Writer, now_ms: u64, seat: Seat) -> Self {
         Self {
+            _busy: Busy::new(&seat),
+            _seat: seat,
             service: Service::Echo,
             receiver: Receiver::default(),
             writer,
@@ -138,9 +145,9 @@ impl Connection {
 
 /// Makes an upgraded socket a connection of this core.
 pub(super) fn adopt(core: &Shared, state: &mut State, adopted: Adopted) {
-    let Adopted { handoff, greeting, purpose } = adopted;
+    let Adopted { handoff, greeting, purpose, seat } = adopted;
     match Socket::adopt(handoff.fd) {
-        Ok(socket) => begin(core, state, socket, &greeting, purpose, handoff.unread),
+        Ok(socket) => begin(core, state, socket, (&greeting, purpose), handoff.unread, seat),
         Err(error) => tracing::warn!(%error, "a connection handed to core {} was lost", core.config.index),
     }
 }
@@ -150,12 +157,12 @@ pub(super) fn begin(
     core: &Shared,
     state: &mut State,
     socket: Socket,
-    greeting: &[u8],
-    purpose: Purpose,
+    (greeting, purpose): (&[u8], Purpose),
     unread: Vec<u8>,
+    seat: Seat,
 ) {
     let (reader, writer) = socket.split();
-    let key = state.table.insert(Connection::new(writer, state.now.mono_ms));
+    let key = state.table.insert(Connection::new(writer, state.now.mono_ms, seat));
     state.figures.connections += 1;
     state.append(key, |out| out.extend_from_slice(greeting));
     match purpose {

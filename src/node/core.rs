@@ -1,13 +1,17 @@
 //! One core: the state its tasks share, and the tasks that live as long as it.
 
+use super::api::Moved;
 use super::connection::{Connection, Purpose};
 use super::figures::Figures;
 use super::frames::Frames;
+use super::gate::Seat;
+use super::requests::Requests;
 use super::start::{CoreConfig, Identity};
 use super::table::{Key, Table};
 use super::turn::Turn;
-use super::{arrive, connection, flush, tick};
+use super::{api, arrive, connection, flush, tick};
 use crate::access::Access;
+use crate::admin::Question;
 use crate::backplane::Log;
 use crate::limits::STOP_MS;
 use crate::log::{Append, LogEvent};
@@ -30,6 +34,8 @@ use std::time::Duration;
 pub enum Mail {
     /// A connection that belongs here.
     Adopt(Box<Adopted>),
+    /// A connection of the HTTP API whose request must be served here.
+    Serve(Box<Moved>),
     /// Another core's shard speaks to ours.
     Parcel {
         /// Which core's.
@@ -43,6 +49,8 @@ pub enum Mail {
     Access(Arc<Access>),
     /// Take no new connections, and tell each session its moment to go within so many milliseconds.
     Drain(u64),
+    /// The admin server asks how this core is.
+    Ask(Question),
     /// Close everything and end.
     Stop,
     /// Something to be done at the end of the turn, for tests.
@@ -59,6 +67,8 @@ pub struct Adopted {
     pub(super) greeting: Vec<u8>,
     /// What it is for.
     pub(super) purpose: Purpose,
+    /// Its place among the node's connections.
+    pub(super) seat: Seat,
 }
 
 /// A core, shared by its tasks.
@@ -67,6 +77,7 @@ pub(super) type Shared = Rc<Core>;
 /// What the tasks of one core share.
 pub(super) struct Core {
     state: RefCell<State>,
+    listener: Rc<Listener>,
     pub(super) config: CoreConfig,
 }
 
@@ -97,6 +108,8 @@ pub(super) struct State {
     pub(super) appends: Vec<Append>,
     /// `None`: there are no sessions on this node, only echo.
     pub(super) log: Option<Log>,
+    /// Requests of the HTTP API that wait for the shard.
+    pub(super) requests: Requests,
     pub(super) parser: Parser,
     pub(super) frames: Frames,
     pub(super) access: Arc<Access>,
@@ -113,7 +126,7 @@ pub(super) struct State {
 }
 
 impl Core {
-    fn new(config: CoreConfig, addresses: &[Address<Mail>]) -> Self {
+    fn new(config: CoreConfig, listener: Rc<Listener>, addresses: &[Address<Mail>]) -> Self {
         let settings = Settings { core: config.index, ..config.settings.clone() };
         let turn = Turn::new();
         let state = State {
@@ -132,6 +145,7 @@ impl Core {
             sessions: Vec::new(),
             appends: Vec::new(),
             log: config.log.clone(),
+            requests: Requests::default(),
             parser: Parser::new(),
             frames: Frames::default(),
             access: Arc::clone(&config.access),
@@ -144,7 +158,7 @@ impl Core {
             stopping: false,
             stopped: None,
         };
-        Self { state: RefCell::new(state), config }
+        Self { state: RefCell::new(state), listener, config }
     }
 
     /// The state, because something happens: begins a turn if none is open. Never held across an await.
@@ -178,16 +192,24 @@ impl State {
         match mail {
             Mail::Parcel { from, parcel } => shard.on_parcel(from, parcel, *now, out),
             Mail::Log(event) => shard.on_log(event, *now, out),
+            Mail::Serve(moved) => api::take_over(core, *moved),
             Mail::Adopt(adopted) => connection::adopt(core, self, *adopted),
             Mail::Access(access) => self.access = access,
             Mail::Drain(window_ms) => {
-                self.draining = true;
                 shard.drain(window_ms, *now, out);
+                self.draining = true;
+                core.listener.close();
             }
+            Mail::Ask(question) => question.answer(core.report(self)),
             Mail::Stop => self.stop(),
             #[cfg(test)]
             Mail::Then(act) => drop(monoio::spawn(async move { act.0() })),
         }
+    }
+
+    /// No new connections are taken.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.stopping || self.draining
     }
 
     /// Ends all connections and takes no new ones.
@@ -212,7 +234,7 @@ pub(super) async fn run(
 ) -> io::Result<()> {
     let listener = Rc::new(Listener::adopt(listener)?);
     let round = Round::new()?;
-    let core = Rc::new(Core::new(config, addresses));
+    let core = Rc::new(Core::new(config, Rc::clone(&listener), addresses));
     monoio::spawn(flush::flush_each_turn(Rc::clone(&core)));
     monoio::spawn(tick::tick(Rc::clone(&core)));
     monoio::spawn(arrive::accept(Rc::clone(&core), Rc::clone(&listener)));

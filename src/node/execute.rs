@@ -29,6 +29,7 @@ impl State {
             appends,
             log,
             outbox,
+            requests,
             ..
         } = self;
         for output in out.drain() {
@@ -82,8 +83,7 @@ impl State {
                     let mail = Mail::Parcel { from: outbox.core(), parcel };
                     if command { outbox.push_command(core, mail) } else { outbox.push(core, mail) }
                 }
-                // The HTTP API asks through this shell, and is told by it.
-                Output::Answer(request, answer) => tracing::debug!(?request, ?answer, "nobody asked"),
+                Output::Answer(request, answer) => requests.answered(request, answer),
             }
         }
         frames.forget();

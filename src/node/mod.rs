@@ -6,6 +6,7 @@
 //! thread waits only in its ring.
 
 mod abort;
+mod api;
 mod arrive;
 mod connection;
 mod core;
@@ -14,7 +15,11 @@ mod execute;
 mod figures;
 mod flush;
 mod frames;
+mod gate;
+mod report;
+mod requests;
 mod session;
+mod settle;
 mod start;
 mod table;
 mod tick;

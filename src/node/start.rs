@@ -1,13 +1,19 @@
 //! Starting and stopping: probe, bind, pin, run; and every thread is either running or joined.
 
 use super::core::{self, Mail};
+use super::gate::Gate;
+use super::report::Life;
 use super::{Figures, abort};
-use crate::access::Access;
+use crate::access::{Access, Rate};
+use crate::admin::Phase;
 use crate::backplane::{Durability, Embedded, Log, OpenError, Options, Recovered};
-use crate::limits::{CORES, DEDUPE_MS, ID_BYTES, JSON_DEPTH, MESSAGE_BYTES, PARTITIONS, RECIPIENTS};
+use crate::limits::{
+    CONNECTIONS, CORES, DEDUPE_MS, HANDSHAKE_MS, ID_BYTES, JSON_DEPTH, MESSAGE_BYTES, OWN_FILES, PARTITIONS,
+    RECIPIENTS,
+};
 use crate::log::LogEvent;
 use crate::mesh::{Address, Inbox, Load, inboxes};
-use crate::model::{IdRef, Position, Topology};
+use crate::model::{IdRef, Position, SessionId, SessionRef, Topology};
 use crate::net::{Driver, ListenError, Refused, Wish, bind, choose};
 use crate::router::Settings;
 use crate::wire::json::{Face, Limits};
@@ -37,6 +43,14 @@ pub struct NodeConfig {
     pub node: u16,
     /// Where the log is and how; `None`: no sessions, only echo.
     pub log: Option<(PathBuf, Options)>,
+    /// From accept to a complete request head.
+    pub handshake_ms: u64,
+    /// Connections in all; `None`: as many as open files allow.
+    pub max_connections: Option<u32>,
+    /// Connections of one address.
+    pub max_connections_per_ip: Option<u32>,
+    /// New connections a second.
+    pub connect_rate: Option<Rate>,
 }
 
 impl NodeConfig {
@@ -51,6 +65,10 @@ impl NodeConfig {
             message_bytes: MESSAGE_BYTES,
             node: 0,
             log: None,
+            handshake_ms: HANDSHAKE_MS,
+            max_connections: None,
+            max_connections_per_ip: None,
+            connect_rate: None,
         }
     }
 
@@ -85,6 +103,9 @@ pub struct Running {
     pub(super) addresses: Addresses,
     shown: Vec<Arc<Mutex<Figures>>>,
     log: Option<Log>,
+    pub(super) cache_bytes: u64,
+    pub(super) life: Life,
+    gate: Arc<Gate>,
 }
 
 pub(super) struct Addresses(pub(super) Vec<Address<Mail>>);
@@ -139,6 +160,10 @@ pub(super) struct CoreConfig {
     pub(super) heads: Arc<[Position]>,
     pub(super) log: Option<Log>,
     pub(super) shown: Arc<Mutex<Figures>>,
+    /// Its own, for what its inbox counts.
+    pub(super) address: Address<Mail>,
+    pub(super) handshake_ms: u64,
+    pub(super) gate: Arc<Gate>,
 }
 
 /// What all frames of this start of this node say of it.
@@ -155,6 +180,16 @@ impl Identity {
     pub(super) fn face<'f>(&'f self, client: IdRef<'f>) -> Face<'f> {
         let Self { log_epoch, node, incarnation, limits_json } = self;
         Face { log_epoch: *log_epoch, client, node: *node, incarnation: *incarnation, limits_json }
+    }
+
+    /// A session of ours, as it is named to everybody.
+    pub(super) fn session(&self, session: SessionRef) -> SessionId {
+        SessionId { node: self.node, incarnation: self.incarnation, session }
+    }
+
+    /// The node's ordinal.
+    pub(super) fn node(&self) -> u16 {
+        self.node
     }
 }
 
@@ -181,6 +216,9 @@ impl Node {
             shown: (0..config.cores()).map(|_| Arc::default()).collect(),
             addresses: Addresses(addresses),
             log,
+            cache_bytes: config.log.as_ref().map_or(0, |(_, options)| options.cache_bytes),
+            life: Life::default(),
+            gate: Arc::new(gate(config)),
         };
         let identity = Identity {
             log_epoch: recovered.log_epoch,
@@ -198,6 +236,9 @@ impl Node {
             heads: recovered.heads.into(),
             log: running.log.clone(),
             shown: Arc::default(),
+            address: running.addresses.0[0].clone(),
+            handshake_ms: config.handshake_ms,
+            gate: Arc::clone(&running.gate),
         };
         running.start_cores(config, &core, inboxes)
     }
@@ -220,6 +261,35 @@ fn open_log(
     Ok((Some(Log::Embedded(log)), recovered))
 }
 
+/// Who may connect: no more than there are descriptors for, less those that the node needs itself.
+fn gate(config: &NodeConfig) -> Gate {
+    let files = open_files().saturating_sub(OWN_FILES);
+    let most = config.max_connections.map_or(CONNECTIONS, |most| most as usize);
+    if most > files {
+        tracing::warn!(
+            most,
+            files,
+            "the limit of open files allows fewer connections; raise it (ulimit -n, LimitNOFILE)"
+        );
+    }
+    Gate::new(most.min(files), config.max_connections_per_ip, config.connect_rate)
+}
+
+/// The process's limit of open files, raised as far as it may be.
+fn open_files() -> usize {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: both calls read or write only the struct they are given, which lives beyond them.
+    #[allow(unsafe_code)]
+    unsafe {
+        if libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) != 0 {
+            return usize::MAX;
+        }
+        limit.rlim_cur = limit.rlim_max;
+        libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit);
+    }
+    usize::try_from(limit.rlim_cur).unwrap_or(usize::MAX)
+}
+
 fn unix_ms() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     since.unwrap_or_default().as_millis() as u64
@@ -238,7 +308,8 @@ impl Running {
         let (ready, started) = channel();
         for (index, (socket, inbox)) in bound.sockets.into_iter().zip(inboxes).enumerate() {
             let shown = Arc::clone(&self.shown[index]);
-            let core = CoreConfig { index: index as u16, shown, ..core.clone() };
+            let address = self.addresses.0[index].clone();
+            let core = CoreConfig { index: index as u16, shown, address, ..core.clone() };
             let cpu = config.cpus.get(index).copied();
             let addresses = self.addresses.0.clone();
             let ready = ready.clone();
@@ -253,6 +324,7 @@ impl Running {
             started.recv().unwrap_or_else(|_| Err(StartError::Core(io::Error::other("its thread ended"))))?;
         }
         tracing::info!(addr = %self.addr, cores = config.cores(), driver = %self.driver, "listening");
+        self.life.set(Phase::Serving);
         Ok(self)
     }
 }
@@ -313,9 +385,15 @@ impl Running {
     /// Takes no new connections, and tells each session its own moment to go within the window. Sessions that are
     /// left are in [`Figures::connections`]; then [`Running::stop`].
     pub fn drain(&self, window_ms: u64) {
+        self.life.set(Phase::Draining);
         for address in &self.addresses.0 {
             address.post(vec![Mail::Drain(window_ms)]);
         }
+    }
+
+    /// Whether no session and no request is left.
+    pub fn is_drained(&self) -> bool {
+        self.gate.busy() == 0
     }
 
     /// The log this node runs on.

@@ -9,7 +9,7 @@ use super::mailbox::{Attachment, Mailbox, Phase, Recent, Token};
 use super::reads::{Purpose, Reads};
 use super::recent::RecentOrder;
 use crate::counters::Dropped;
-use crate::limits::{FRESH_MS, MISSED_COUNTED, PAGE_BYTES, PAGE_ENVELOPES, REVOCATIONS};
+use crate::limits::{FRESH_MS, MISSED_COUNTED, PAGE_BYTES, PAGE_ENVELOPES, PULL_BYTES, REVOCATIONS};
 use crate::log::{Page, Read, ReadFrom, ReadTicket, Record, Revocation, Unreadable};
 use crate::model::{
     Ask, Attached, ClientId, Credit, Delivered, Dismissal, Envelope, ErrorCode, IdRef, Kind, Parcel,
@@ -503,7 +503,7 @@ impl Home {
             }
             At::Log(from) => {
                 let purpose = Purpose::Pull { request, beginning, limit };
-                self.read(client, from, u32::MAX, limit, purpose, turn);
+                self.read(client, from, PULL_BYTES as u32, limit, purpose, turn);
             }
         }
     }
