@@ -58,8 +58,14 @@ impl World {
             Some(like) => {
                 let like = &self.devices[like as usize];
                 let cursor = like.client.cursor().map(str::to_owned);
-                let device = Device::new(like.id.clone(), from, cursor.as_deref(), token, seed);
-                self.perhaps_lie(device, cursor)
+                let mut device = Device::new(like.id.clone(), from, cursor.as_deref(), token, seed);
+                match like.lie {
+                    None => self.perhaps_lie(device, cursor),
+                    lie => {
+                        (device.lie, device.held) = (lie, None);
+                        device
+                    }
+                }
             }
         };
         self.add_device(device)

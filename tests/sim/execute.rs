@@ -2,7 +2,6 @@
 
 use crate::agenda::What;
 use crate::conn::Out;
-use crate::node::Node;
 use crate::world::{Asked, Reading, World, note};
 use corepost::limits::OUTBOUND_ANSWERS;
 use corepost::log::LogEvent;
@@ -241,11 +240,6 @@ impl World {
         if pulled.more && pages < 20 {
             self.pull(client, Some(pulled.cursor), pages + 1);
         }
-    }
-
-    /// The shard of a core, to be asked.
-    pub fn node(&self) -> &Node {
-        self.node.as_ref().expect("the node lives")
     }
 }
 

@@ -3,7 +3,8 @@
 use crate::plan::Plan;
 use crate::world::{Tally, World};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
+use std::cell::{Cell, RefCell};
+use std::sync::{Mutex, Once};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Which seeds to run: one of `COREPOST_SEED`, or `COREPOST_SEEDS` many, or as many as a quick look needs.
@@ -46,11 +47,32 @@ pub fn run(seeds: std::ops::Range<u64>, plan: impl Fn(u64) -> Plan + Sync) -> Ta
 
 /// Runs one world.
 pub fn one(plan: Plan) -> Result<Tally, String> {
-    let outcome = catch_unwind(AssertUnwindSafe(|| World::new(plan).run()));
-    outcome.map_err(|panic| {
-        let text = panic.downcast_ref::<String>().cloned();
-        text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
-    })
+    attempt(|| World::new(plan).run())
+}
+
+thread_local! {
+    static LAST_WORDS: RefCell<Option<String>> = const { RefCell::new(None) };
+    static LISTENING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs something that may panic and returns what it said and where.
+pub fn attempt<T>(something: impl FnOnce() -> T) -> Result<T, String> {
+    static LISTEN: Once = Once::new();
+    LISTEN.call_once(|| {
+        let usual = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| match LISTENING.get() {
+            true if std::env::var_os("COREPOST_TRACE").is_none() => LAST_WORDS.set(Some(info.to_string())),
+            true => {
+                LAST_WORDS.set(Some(info.to_string()));
+                usual(info);
+            }
+            false => usual(info),
+        }));
+    });
+    LISTENING.set(true);
+    let outcome = catch_unwind(AssertUnwindSafe(something));
+    LISTENING.set(false);
+    outcome.map_err(|_| LAST_WORDS.take().unwrap_or_default())
 }
 
 impl Tally {

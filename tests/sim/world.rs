@@ -155,7 +155,7 @@ impl World {
     /// One event happens. Panics when there is none: a node always ticks.
     pub fn step(&mut self) {
         let (at_ms, order, life, what) = self.agenda.next().expect("somebody always has something to do");
-        if life != 0 && life != self.life {
+        if life != 0 && (life != self.life || self.node.is_none()) {
             return;
         }
         if let Some(paused) = self.paused(what).filter(|&paused| paused > at_ms) {
@@ -331,7 +331,7 @@ impl World {
         }
     }
 
-    fn tally(mut self) -> Tally {
+    fn tally(&mut self) -> Tally {
         let mut tally = self.stats;
         tally.steps = self.steps;
         tally.records = self.log.lanes.iter().map(|lane| lane.durable).sum();
@@ -345,5 +345,14 @@ impl World {
             tally.replayed += shard.counters().replayed;
         }
         tally
+    }
+}
+
+/// A world that fails tells its story, if somebody wanted to hear it.
+impl Drop for World {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.trace.iter().flatten().for_each(|line| println!("{line}"));
+        }
     }
 }
