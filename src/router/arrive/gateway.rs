@@ -159,6 +159,8 @@ impl Gateway {
 
     /// The socket is gone.
     pub fn closed(&mut self, slot: u32, turn: &mut Turn<'_>) {
+        // Nobody is there to be unparked, and the slot may be another's when the shell comes to it.
+        self.sessions.at(slot).parked = false;
         self.leave(slot, turn);
         self.sessions.close(slot);
         turn.counters.sessions -= 1;
