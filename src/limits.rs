@@ -17,6 +17,18 @@ pub const JSON_DEPTH: usize = 32;
 pub const HEAD_BYTES: usize = 8 << 10;
 /// Bytes of an HTTP publish body. More: 413.
 pub const PUBLISH_BYTES: usize = 8 << 20;
+/// Bytes of a body where none is asked for, read and forgotten. More: 413.
+pub const IGNORED_BODY_BYTES: usize = 4 << 10;
+/// Bytes of request bodies that one core holds while they come in. More: the one that asks is answered 503.
+pub const BODY_BYTES: usize = 64 << 20;
+/// Time from a request's head to the end of its body. Later: 408 and close.
+pub const BODY_MS: u64 = 60_000;
+/// Time between two requests of one connection. Later: closed without a word.
+pub const KEEP_ALIVE_MS: u64 = 75_000;
+/// Bytes of the line before a chunk of a body. More: 400.
+pub const CHUNK_LINE_BYTES: usize = 256;
+/// Bytes of all extensions and trailers of one chunked body together, which nobody reads. More: 400.
+pub const CHUNK_EXTRAS_BYTES: usize = 4 << 10;
 /// Time from accept to a complete request head. Later: 408 and close.
 pub const HANDSHAKE_MS: u64 = 5_000;
 /// Time from upgrade to `welcome`. Later: close 1013, for the home could not answer.
@@ -54,6 +66,38 @@ pub const APPENDS_IN_FLIGHT: usize = 16_384;
 pub const APPEND_BYTES_IN_FLIGHT: usize = 64 << 20;
 /// Commands of one core that wait in another core's inbox. Reached: the session whose command needs it is parked.
 pub const INBOX_COMMANDS: usize = 16_384;
+/// Sockets one core accepts in one turn; more wait in the kernel's backlog until the next.
+pub const ACCEPTS_PER_TURN: usize = 64;
+/// Connections the kernel keeps for each core until it accepts them. More: refused by the kernel.
+pub const BACKLOG: i32 = 4_096;
+/// Pause in accepting after the system had no descriptor or memory left for one more.
+pub const ACCEPT_PAUSE_MS: u64 = 100;
+/// Sockets of one core whose request head is not complete. One more is answered 503.
+pub const ARRIVALS: usize = 32_768;
+/// Bytes of incomplete request heads of one core. More: the one that asks is answered 503.
+pub const ARRIVAL_BYTES: usize = 32 << 20;
+/// Bytes of the buffer that a socket is lent while it is active.
+pub const READ_BYTES: usize = 4 << 10;
+/// The same after a read that filled it: a long message is coming.
+pub const READ_BYTES_LONG: usize = 64 << 10;
+/// Buffers of either size a core keeps for the next socket; more are given back to the allocator.
+pub const POOLED_BUFFERS: usize = 1_024;
+/// Long buffers a core keeps, likewise.
+pub const POOLED_BUFFERS_LONG: usize = 32;
+/// Connections of one core. One more is answered 503. (Descriptors usually run out before.)
+pub const CONNECTIONS: usize = 1 << 20;
+/// Time a refused request's answer may take to be read before its socket is closed over it.
+pub const REFUSAL_MS: u64 = 1_000;
+/// Bytes read and forgotten after a refusal, so that the peer sees the answer instead of a reset.
+pub const REFUSAL_BYTES: usize = 64 << 10;
+/// Time a stopping core waits for its sockets to end after it has shut them all.
+pub const STOP_MS: u64 = 2_000;
+/// Silence after which an active socket gives its read buffer back and is parked without one.
+pub const QUIET_MS: u64 = 1_000;
+/// Time between two ticks of a core: the resolution of every deadline.
+pub const TICK_MS: u64 = 50;
+/// A turn of a core that takes longer is counted as late, for it delays every session of that core.
+pub const TURN_MS: u64 = 50;
 /// Store reads of one core that have not been answered; further ones wait in a queue of their sessions.
 pub const READS_IN_FLIGHT: usize = 64;
 /// Bytes of one page of replay, the unit of fairness between sessions that catch up.
@@ -68,6 +112,8 @@ pub const FROM_LAST: u64 = 10_000;
 pub const PULL_DEFAULT: usize = 100;
 /// Greatest `limit` of an HTTP pull. More: 400.
 pub const PULL_MOST: usize = 1_000;
+/// Bytes of the messages of one HTTP pull, one more than fits excepted. Reached: the page ends there, with `more`.
+pub const PULL_BYTES: usize = 1 << 20;
 /// Log time a dedupe key is remembered (DESIGN.md §3.4).
 pub const DEDUPE_MS: u64 = 600_000;
 /// Offsets of a partition a dedupe key is remembered, whichever of the two ends first.
@@ -105,8 +151,55 @@ pub const CONFIG_FILE_BYTES: u64 = 1 << 20;
 pub const ORIGINS: usize = 64;
 /// Messages or bytes a second of a rate, at most: 1 GB/s. More: a configuration error.
 pub const RATE_MOST: u32 = 1_000_000_000;
+/// What `--sessions-per-client` may be raised to: a deliver names each session of its core.
+pub const SESSIONS_MOST: u32 = 4_096;
 /// Revocations a node remembers. Reached: `revoke=true` answers 503 and changes nothing.
 pub const REVOCATIONS: usize = 1_000_000;
+/// Records of one commit of the store. Reached: the commit goes, and what waits is the next one. A commit may be
+/// larger by one core's turn, which is never split: of a batch, a prefix per recipient reaches the log.
+pub const COMMIT_RECORDS: usize = 4_096;
+/// Bytes of the envelopes of one commit. Reached: likewise.
+pub const COMMIT_BYTES: usize = 8 << 20;
+/// Time between two beats of a healthy log. Cores call their knowledge too old after [`FRESH_MS`].
+pub const BEAT_MS: u64 = 200;
+/// Threads that read the store.
+pub const STORE_READERS: usize = 2;
+/// Default bytes of the store's block cache.
+pub const STORE_CACHE_BYTES: u64 = 64 << 20;
+/// Table files the store keeps open. Reached: the least used one is closed.
+pub const STORE_FILES: usize = 48;
+/// Bytes of one keyspace's newest rows in memory. Reached: they are written to a table.
+pub const STORE_MEMTABLE_BYTES: u64 = 16 << 20;
+/// Tables waiting to be written, or so many times a memtable grown in the meantime. Reached: commits wait.
+pub const STORE_MEMTABLES: usize = 3;
+/// Bytes of the store's journals. Reached: whoever holds an old one back is written to a table.
+pub const STORE_JOURNAL_BYTES: u64 = 256 << 20;
+/// Retention is kept in so many time buckets, each dropped whole.
+pub const STORE_BUCKETS: u64 = 8;
+/// Buckets there may be after retention was changed. Reached: the newest bucket goes on until one is dropped.
+pub const STORE_BUCKETS_MOST: usize = 32;
+/// Shortest time of a bucket.
+pub const STORE_BUCKET_MS: u64 = 1_000;
+/// Mailbox counts in memory, twice. Reached: those not used since the last time go; they are read again.
+pub const STORE_COUNTS: usize = 65_536;
+/// Mailbox counts in memory that are newer than those in the store. Reached: the oldest are written.
+pub const STORE_DIRTY_COUNTS: usize = 16_384;
+/// Records, and log time, after which a count in memory is written: what a start has to count again.
+pub const STORE_DIRTY_RECORDS: u64 = 262_144;
+/// See [`STORE_DIRTY_RECORDS`].
+pub const STORE_DIRTY_MS: u64 = 60_000;
+/// Records, and log time, after which heads and sizes are written down: what a start has to add up again.
+pub const STORE_CHECKPOINT_RECORDS: u64 = 65_536;
+/// See [`STORE_CHECKPOINT_RECORDS`].
+pub const STORE_CHECKPOINT_MS: u64 = 1_000;
+/// Time between two attempts to open a store again that could not write.
+pub const STORE_REOPEN_MS: u64 = 500;
+/// Bytes that must fit on the disk before such an attempt.
+pub const STORE_PROBE_BYTES: usize = 4 << 20;
+/// `retry_after_ms` when the log cannot take a record now.
+pub const RETRY_UNAVAILABLE_MS: u32 = 1_000;
+/// `retry_after_ms` when a mailbox or the whole log is full: only time helps.
+pub const RETRY_FULL_MS: u32 = 60_000;
 /// Sends of one client that nobody has answered. More: `send` says so and the application waits.
 pub const OUTBOX_LETTERS: usize = 1_024;
 /// Bytes of those sends. More: likewise.
@@ -139,10 +232,20 @@ const _: () =
 const _: () = assert!(MESSAGE_BYTES < SKIM_BYTES);
 // The largest publish fits what one core may have in flight, or it could never be accepted.
 const _: () = assert!(RECIPIENTS < APPENDS_IN_FLIGHT && PUBLISH_BYTES < APPEND_BYTES_IN_FLIGHT);
+// A core takes some of the largest publishes at once, and a page of a pull holds several of the largest messages.
+const _: () = assert!(PUBLISH_BYTES * 4 <= BODY_BYTES && MESSAGE_BYTES * 8 <= PULL_BYTES);
 // The largest list of recipients (each once, quoted, with a comma) and a useful body fit the skim limit.
 const _: () = assert!(RECIPIENTS * (ID_BYTES + 3) < SKIM_BYTES);
+// A parked socket costs no buffer, an active one the short one: a long one is lent only after a full short one.
+const _: () = assert!(READ_BYTES < READ_BYTES_LONG && HEAD_BYTES <= READ_BYTES_LONG);
 // A dead peer is noticed before the balancers' usual idle limit of a minute.
 const _: () = assert!(PING_INTERVAL_MS + PONG_TIMEOUT_MS < 60_000);
+// A core that hears every beat but one still knows enough, and idle cores are not called stale.
+const _: () = assert!(BEAT_MS * 2 < FRESH_MS);
+// A count is written long before the commits it would be counted from leave the dedupe window.
+const _: () = assert!(STORE_DIRTY_MS * 2 < DEDUPE_MS && STORE_CHECKPOINT_MS * 2 < DEDUPE_MS);
+// Evicting clean counts is always enough to make room.
+const _: () = assert!(STORE_DIRTY_COUNTS < STORE_COUNTS);
 // The largest message fits a client's outbox, and one core's page of acks empties it again.
 const _: () = assert!(SKIM_BYTES > OUTBOX_BYTES && OUTBOX_BYTES > MESSAGE_BYTES);
 // The server's answer to an attach comes before the client stops waiting for it.

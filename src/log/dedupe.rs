@@ -48,6 +48,12 @@ impl Dedupe {
         self.last.insert(key, (offset, at_ms)).is_some()
     }
 
+    /// Whether a record with this key would be a duplicate here, without taking it.
+    pub fn would_drop(&self, key: Option<DedupeKey>, offset: u64, at_ms: u64) -> bool {
+        let Some(&(old, old_at_ms)) = key.as_ref().and_then(|key| self.last.get(key)) else { return false };
+        offset - old <= DEDUPE_OFFSETS && at_ms.saturating_sub(old_at_ms) <= DEDUPE_MS
+    }
+
     /// Keys remembered, at most [`DEDUPE_OFFSETS`].
     pub fn len(&self) -> usize {
         self.window.len()
@@ -119,6 +125,7 @@ mod tests {
                 let defined = key.is_some() && log.iter().any(|&(k, o, t)| {
                     k == key && offset - o <= DEDUPE_OFFSETS && at_ms - t <= DEDUPE_MS
                 });
+                prop_assert_eq!(dedupe.would_drop(key, offset, at_ms), defined);
                 prop_assert_eq!(dedupe.apply(key, offset, at_ms), defined);
                 log.push((key, offset, at_ms));
             }

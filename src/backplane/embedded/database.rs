@@ -1,0 +1,183 @@
+//! fjall, with our settings: opening it, its keyspaces, and waiting for it before it would make us wait for ever.
+
+use super::directory::{Directory, sync_dir};
+use super::journal::{self, Tail};
+use super::meta::{self, BucketRow};
+use super::options::{Durability, Options};
+use crate::limits::{STORE_FILES, STORE_JOURNAL_BYTES, STORE_MEMTABLES};
+use fjall::{
+    AbstractTree, CompressionType, Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode,
+    compaction::Leveled,
+};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// An open store: fjall and the keyspaces every log has. Buckets are keyspaces too.
+#[derive(Clone)]
+pub struct Store {
+    db: Database,
+    pub meta: Keyspace,
+    pub commits: Keyspace,
+    durability: Durability,
+    memtable_bytes: u64,
+}
+
+/// Why the store could not be opened or written.
+#[derive(Debug)]
+pub enum StoreError {
+    /// The disk, or what stands on it in a way that may pass.
+    Io(io::Error),
+    /// What stands on the disk is broken.
+    Damaged(String),
+}
+
+impl Store {
+    /// Mends the journal's end and opens fjall, making both if they are not there.
+    pub fn open(directory: &Directory, options: &Options) -> Result<Self, StoreError> {
+        let path = directory.store();
+        if path.exists() {
+            match journal::mend(&path, options.durability == Durability::Process)? {
+                Tail::Sound => {}
+                Tail::Cut(bytes) => tracing::warn!(bytes, "cut an unacknowledged end off the journal"),
+                Tail::Damaged(at) => {
+                    let what =
+                        format!("a broken batch at byte {at} of its newest journal, before sound ones");
+                    return Err(StoreError::Damaged(what));
+                }
+            }
+        }
+        let db = Database::builder(&path)
+            .cache_size(options.cache_bytes)
+            .worker_threads(1)
+            .max_cached_files(Some(STORE_FILES))
+            .max_journaling_size(STORE_JOURNAL_BYTES)
+            .manual_journal_persist(true)
+            .journal_compression(CompressionType::None)
+            .open()?;
+        let memtable_bytes = options.memtable_bytes;
+        let meta = db.keyspace("meta", || keyspace_options(memtable_bytes / 8))?;
+        let commits = db.keyspace("commits", || keyspace_options(memtable_bytes / 2))?;
+        let store = Self { db, meta, commits, durability: options.durability, memtable_bytes };
+        // fjall syncs what is in a new keyspace's directory but not that directory's own name.
+        sync_dir(&path.join("keyspaces"))?;
+        sync_dir(directory.path())?;
+        Ok(store)
+    }
+
+    /// The keyspace of a bucket, durable before it is used: fjall would skip its rows in the journal otherwise.
+    pub fn bucket(&self, number: u32) -> Result<Keyspace, StoreError> {
+        let keyspace = self.db.keyspace(&bucket_name(number), || keyspace_options(self.memtable_bytes))?;
+        if let Some(parent) = keyspace.path().parent() {
+            sync_dir(parent)?;
+        }
+        Ok(keyspace)
+    }
+
+    /// Gives a bucket's space back, once nobody reads it any more.
+    pub fn drop_bucket(&self, keyspace: Keyspace) -> Result<(), StoreError> {
+        Ok(self.db.delete_keyspace(keyspace)?)
+    }
+
+    /// The numbers of all buckets there are files of.
+    pub fn bucket_numbers(&self) -> Vec<u32> {
+        let names = self.db.list_keyspace_names();
+        names.iter().filter_map(|name| name.strip_prefix("bucket-")?.parse().ok()).collect()
+    }
+
+    /// The rows of all buckets that hold something, oldest first.
+    pub fn bucket_rows(&self, partitions: u16) -> Result<Vec<BucketRow>, StoreError> {
+        let mut rows = Vec::new();
+        for guard in self.meta.prefix([meta::BUCKET]) {
+            let (key, value) = guard.into_inner()?;
+            rows.push(BucketRow::read(&key, &value, partitions).ok_or_else(|| damaged("a bucket's row"))?);
+        }
+        Ok(rows)
+    }
+
+    /// A batch that is as durable as the log is, once committed.
+    pub fn batch(&self) -> OwnedWriteBatch {
+        self.db.batch().durability(Some(match self.durability {
+            Durability::Fsync => PersistMode::SyncData,
+            Durability::Process => PersistMode::Buffer,
+        }))
+    }
+
+    /// A batch that survives a power cut, whatever the log's durability.
+    pub fn durable_batch(&self) -> OwnedWriteBatch {
+        self.db.batch().durability(Some(PersistMode::SyncAll))
+    }
+
+    /// Makes everything committed survive a power cut.
+    pub fn sync(&self) -> Result<(), StoreError> {
+        Ok(self.db.persist(PersistMode::SyncAll)?)
+    }
+
+    /// One view of everything.
+    pub fn snapshot(&self) -> fjall::Snapshot {
+        self.db.snapshot()
+    }
+
+    /// Waits until fjall can take a commit to these keyspaces without halting us. It halts a writer while four
+    /// memtables wait for its worker, and for ever when the worker has died of a full disk.
+    pub fn wait_for_room<'a>(
+        &self,
+        keyspaces: impl Iterator<Item = &'a Keyspace> + Clone,
+    ) -> Result<(), StoreError> {
+        let is_behind = |keyspace: &Keyspace| {
+            keyspace.sealed_memtable_count() >= STORE_MEMTABLES
+                || keyspace.tree.active_memtable().size() > STORE_MEMTABLES as u64 * self.memtable_bytes
+        };
+        while keyspaces.clone().any(is_behind) {
+            self.db.persist(PersistMode::Buffer)?;
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
+    }
+
+    /// Drops whole tables of commits below this one.
+    pub fn forget_commits(&self, below: u64) -> Result<(), StoreError> {
+        let keys = 0u64.to_be_bytes()..below.to_be_bytes();
+        self.commits.tree.drop_range(keys).map_err(fjall::Error::from)?;
+        Ok(())
+    }
+}
+
+/// A row of our own that cannot be read.
+pub fn damaged(what: &str) -> StoreError {
+    StoreError::Damaged(format!("{what} cannot be read"))
+}
+
+fn bucket_name(number: u32) -> String {
+    format!("bucket-{number}")
+}
+
+fn keyspace_options(memtable_bytes: u64) -> KeyspaceCreateOptions {
+    KeyspaceCreateOptions::default()
+        .max_memtable_size(memtable_bytes)
+        .manual_journal_persist(true)
+        .compaction_strategy(Arc::new(Leveled::default().with_table_target_size(2 * memtable_bytes)))
+}
+
+impl From<io::Error> for StoreError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<fjall::Error> for StoreError {
+    fn from(error: fjall::Error) -> Self {
+        match error {
+            fjall::Error::Io(error) => Self::Io(error),
+            fjall::Error::Storage(fjall::LsmError::Io(error)) => match error.kind() {
+                // A table that is shorter than its index says, or gone.
+                io::ErrorKind::UnexpectedEof | io::ErrorKind::NotFound => Self::Damaged(error.to_string()),
+                _ => Self::Io(error),
+            },
+            fjall::Error::Poisoned => Self::Io(io::Error::other("an earlier write failed")),
+            fjall::Error::Locked => Self::Io(io::Error::other("fjall's files are locked")),
+            fjall::Error::KeyspaceDeleted => Self::Io(io::Error::other("the bucket was dropped")),
+            other => Self::Damaged(other.to_string()),
+        }
+    }
+}

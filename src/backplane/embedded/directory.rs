@@ -1,0 +1,118 @@
+//! The data directory: who has it, and of which format it is.
+//!
+//! ```text
+//! DIR/lock      locked by the process that has the directory; the kernel unlocks it when that process ends
+//! DIR/format    "corepost-log 1": written, and on the disk, before anything else is
+//! DIR/store/    fjall's
+//! ```
+
+use super::open_error::OpenError;
+use std::fs::{File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The format this version writes, and the newest one it reads.
+pub const FORMAT: u32 = 1;
+const FORMAT_WORD: &str = "corepost-log";
+
+/// A directory that is ours alone until this is dropped.
+pub struct Directory {
+    dir: PathBuf,
+    _lock: File,
+}
+
+impl Directory {
+    /// Makes it if it is not there, takes its lock, checks its format.
+    pub fn open(dir: &Path) -> Result<Self, OpenError> {
+        let failed = |error| OpenError::Io { dir: dir.to_owned(), error };
+        std::fs::create_dir_all(dir).map_err(failed)?;
+        let is_new = std::fs::read_dir(dir).map_err(failed)?.next().is_none();
+        if !is_new && !dir.join("lock").exists() && !dir.join("format").exists() {
+            return Err(OpenError::NotOurs { dir: dir.to_owned() });
+        }
+        let lock = File::options().create(true).truncate(false).write(true).open(dir.join("lock"));
+        let lock = lock.map_err(failed)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(OpenError::InUse { dir: dir.to_owned() }),
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        }
+        let directory = Self { dir: dir.to_owned(), _lock: lock };
+        directory.check_format()?;
+        directory.drop_unfinished_store().map_err(failed)?;
+        Ok(directory)
+    }
+
+    /// The directory itself.
+    pub fn path(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Where fjall's files are.
+    pub fn store(&self) -> PathBuf {
+        self.dir.join("store")
+    }
+
+    /// Whether a few megabytes can be written here and reach the disk.
+    pub fn probe(&self, bytes: usize) -> io::Result<()> {
+        let path = self.dir.join("probe");
+        let written = std::fs::write(&path, vec![0x5a; bytes]).and_then(|()| File::open(&path)?.sync_all());
+        std::fs::remove_file(&path).or_else(|e| if written.is_err() { Ok(()) } else { Err(e) })?;
+        written
+    }
+
+    fn check_format(&self) -> Result<(), OpenError> {
+        let failed = |error| OpenError::Io { dir: self.dir.clone(), error };
+        let path = self.dir.join("format");
+        match std::fs::read_to_string(&path) {
+            Ok(text) => match read_format(&text) {
+                Some(found) if found > FORMAT => {
+                    Err(OpenError::NewerFormat { dir: self.dir.clone(), found, known: FORMAT })
+                }
+                Some(_) => Ok(()),
+                None => Err(OpenError::Damaged {
+                    dir: self.dir.clone(),
+                    what: format!("{} does not say \"{FORMAT_WORD} <number>\"", path.display()),
+                }),
+            },
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !self.store().exists() => {
+                self.write_format().map_err(failed)
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(OpenError::Damaged {
+                dir: self.dir.clone(),
+                what: "its file \"format\" is missing beside a store".to_owned(),
+            }),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    fn write_format(&self) -> io::Result<()> {
+        let unnamed = self.dir.join("format.new");
+        std::fs::write(&unnamed, format!("{FORMAT_WORD} {FORMAT}\n"))?;
+        File::open(&unnamed)?.sync_all()?;
+        std::fs::rename(&unnamed, self.dir.join("format"))?;
+        sync_dir(&self.dir)?;
+        // The directory's own name, which may be new as well.
+        self.dir.canonicalize()?.parent().map_or(Ok(()), sync_dir)
+    }
+
+    /// fjall writes its `version` last: without it the store was never finished and nothing can be in it, but fjall
+    /// itself would not begin again.
+    fn drop_unfinished_store(&self) -> io::Result<()> {
+        let store = self.store();
+        if store.exists() && !store.join("version").exists() {
+            std::fs::remove_dir_all(&store)?;
+        }
+        Ok(())
+    }
+}
+
+/// Makes the names in a directory durable.
+pub fn sync_dir(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}
+
+fn read_format(text: &str) -> Option<u32> {
+    let (word, number) = text.trim_end().split_once(' ')?;
+    (word == FORMAT_WORD).then(|| number.parse().ok())?
+}

@@ -1,0 +1,136 @@
+//! How the log is: plain atomics that the log's threads write and anybody reads.
+
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
+
+/// Upper bounds of the buckets of commit times, in microseconds; one more bucket has no bound.
+pub const COMMIT_US: [u64; 14] = [
+    100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000,
+    5_000_000,
+];
+/// Upper bounds of the buckets of records per commit; one more bucket has no bound.
+pub const COMMIT_SIZES: [u64; 12] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024, 4_096];
+
+/// What keeps the log from taking records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Trouble {
+    /// Nothing.
+    None = 0,
+    /// The disk is full.
+    DiskFull = 1,
+    /// Writing or opening failed otherwise.
+    Io = 2,
+    /// Opened again, the log ended before what had been told. It stays closed: restart, so that cursors are judged.
+    Shortened = 3,
+    /// All retained records together have reached `--retention-size`. Reading and single appends may still go on.
+    Full = 4,
+    /// It was stopped.
+    Stopped = 5,
+}
+
+/// A histogram: counts per bucket (the last one unbounded) and a sum.
+#[derive(Debug)]
+pub struct Histogram<const N: usize> {
+    counts: [AtomicU64; N],
+    sum: AtomicU64,
+}
+
+/// What the log's threads count.
+#[derive(Debug, Default)]
+pub struct Health {
+    commit_us: Histogram<15>,
+    commit_records: Histogram<13>,
+    pub(super) rows: AtomicU64,
+    pub(super) bytes: AtomicU64,
+    pub(super) damaged: AtomicU64,
+    pub(super) reads: AtomicU64,
+    pub(super) reopened: AtomicU64,
+    trouble: AtomicU8,
+}
+
+/// One reading of [`Health`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HealthReading {
+    /// Commits by duration, see [`HealthReading::COMMIT_US`]; not cumulative.
+    pub commit_us: [u64; 15],
+    /// Microseconds of all commits.
+    pub commit_us_sum: u64,
+    /// Commits by number of records, see [`HealthReading::COMMIT_SIZES`]; not cumulative.
+    pub commit_records: [u64; 13],
+    /// Records of all commits.
+    pub commit_records_sum: u64,
+    /// Rows written since the start.
+    pub rows: u64,
+    /// Bytes (key + headers + body) retained.
+    pub bytes: u64,
+    /// Reads that met a damaged row.
+    pub damaged: u64,
+    /// Reads answered.
+    pub reads: u64,
+    /// Times the store was opened again after an error.
+    pub reopened: u64,
+    /// What keeps it from taking records now.
+    pub trouble: Trouble,
+}
+
+impl HealthReading {
+    /// Upper bounds in microseconds; the last count is of all beyond.
+    pub const COMMIT_US: [u64; 14] = COMMIT_US;
+    /// Upper bounds in records; the last count is of all beyond.
+    pub const COMMIT_SIZES: [u64; 12] = COMMIT_SIZES;
+}
+
+impl<const N: usize> Default for Histogram<N> {
+    fn default() -> Self {
+        Self { counts: std::array::from_fn(|_| AtomicU64::new(0)), sum: AtomicU64::new(0) }
+    }
+}
+
+impl Health {
+    /// How it is now.
+    pub fn read(&self) -> HealthReading {
+        let counts = |all: &[AtomicU64]| all.iter().map(|n| n.load(Relaxed)).collect::<Vec<_>>();
+        HealthReading {
+            commit_us: counts(&self.commit_us.counts).try_into().expect("as many as there are"),
+            commit_us_sum: self.commit_us.sum.load(Relaxed),
+            commit_records: counts(&self.commit_records.counts).try_into().expect("as many as there are"),
+            commit_records_sum: self.commit_records.sum.load(Relaxed),
+            rows: self.rows.load(Relaxed),
+            bytes: self.bytes.load(Relaxed),
+            damaged: self.damaged.load(Relaxed),
+            reads: self.reads.load(Relaxed),
+            reopened: self.reopened.load(Relaxed),
+            trouble: self.trouble(),
+        }
+    }
+
+    /// What keeps it from taking records.
+    pub fn trouble(&self) -> Trouble {
+        match self.trouble.load(Relaxed) {
+            0 => Trouble::None,
+            1 => Trouble::DiskFull,
+            3 => Trouble::Shortened,
+            4 => Trouble::Full,
+            5 => Trouble::Stopped,
+            _ => Trouble::Io,
+        }
+    }
+
+    pub(super) fn set_trouble(&self, trouble: Trouble) {
+        self.trouble.store(trouble as u8, Relaxed);
+    }
+
+    pub(super) fn committed(&self, us: u64, records: u64, rows: u64) {
+        self.commit_us.add(&COMMIT_US, us);
+        self.commit_records.add(&COMMIT_SIZES, records);
+        self.rows.fetch_add(rows, Relaxed);
+    }
+}
+
+impl<const N: usize> Histogram<N> {
+    fn add(&self, bounds: &[u64], value: u64) {
+        let at = bounds.partition_point(|&bound| bound < value);
+        self.counts[at].fetch_add(1, Relaxed);
+        self.sum.fetch_add(value, Relaxed);
+    }
+}

@@ -1,0 +1,322 @@
+//! The thread that writes: gather, commit, tell; and what it does when the disk does not.
+//!
+//! When a commit fails nobody knows what of it is on the disk, so its appends are refused, the ledger is dropped, and
+//! further appends are refused at once. Reading goes on. As soon as something can be written again the store is opened
+//! anew in place, as after a restart: a new leader epoch begins, and records that are there although their append was
+//! refused are told before anything else.
+
+use super::database::{Store, StoreError};
+use super::directory::Directory;
+use super::ledger::{Command, Ledger};
+use super::open_error::OpenError;
+use super::options::{Options, Recovered};
+use super::recover::{OtherPartitions, Unrecovered};
+use super::tidings::Tidings;
+use super::{Shared, Trouble};
+use crate::limits::{
+    BEAT_MS, COMMIT_BYTES, COMMIT_RECORDS, RETRY_UNAVAILABLE_MS, STORE_PROBE_BYTES, STORE_REOPEN_MS,
+};
+use crate::log::{LogEvent, Ticket};
+use crate::model::ErrorCode;
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// Starts the thread and waits until the log is open. fjall's worker is started from it and shares its CPUs.
+pub fn start(
+    dir: &Path,
+    options: Options,
+    shared: Arc<Shared>,
+    commands: Receiver<Command>,
+) -> Result<(JoinHandle<()>, Recovered), OpenError> {
+    let (opened, is_open) = crossbeam_channel::bounded(1);
+    let path = dir.to_owned();
+    let run = move || {
+        (options.on_thread)("store");
+        match Writer::open(&path, options, shared) {
+            Ok(mut writer) => {
+                let _ = opened.send(Ok(writer.recovered()));
+                writer.run(&commands);
+            }
+            Err(error) => drop(opened.send(Err(error))),
+        }
+    };
+    let failed = |error| OpenError::Io { dir: dir.to_owned(), error };
+    let thread = std::thread::Builder::new().name("store".to_owned()).spawn(run).map_err(failed)?;
+    let recovered = is_open.recv().map_err(|_| failed(io::Error::other("the store's thread ended")))??;
+    Ok((thread, recovered))
+}
+
+struct Writer {
+    directory: Directory,
+    options: Options,
+    shared: Arc<Shared>,
+    /// None after a failure, until the store is opened again.
+    ledger: Option<Ledger>,
+    /// What has been told: the last commit, and the end of each partition.
+    told: (u64, Vec<u64>),
+    last_beat: Instant,
+    next_attempt: Instant,
+    next_tick: Instant,
+}
+
+/// What was gathered from the cores.
+#[derive(Default)]
+struct Gathered {
+    commands: Vec<Command>,
+    tickets: Vec<Ticket>,
+    bytes: usize,
+    is_last: bool,
+}
+
+impl Writer {
+    fn open(dir: &Path, options: Options, shared: Arc<Shared>) -> Result<Self, OpenError> {
+        let directory = Directory::open(dir)?;
+        let dir = directory.path().to_owned();
+        let ledger = recover(&directory, &options).map_err(|error| match error {
+            Unrecovered::Store(StoreError::Io(error)) => OpenError::Io { dir, error },
+            Unrecovered::Store(StoreError::Damaged(what)) => OpenError::Damaged { dir, what },
+            Unrecovered::Partitions(OtherPartitions(found)) => {
+                OpenError::Partitions { dir, found, asked: options.topology.partitions() }
+            }
+        })?;
+        let now = Instant::now();
+        let told = (ledger.commit, ledger.heads.clone());
+        let mut writer = Self {
+            directory,
+            options,
+            shared,
+            ledger: None,
+            told,
+            last_beat: now,
+            next_attempt: now,
+            next_tick: now,
+        };
+        let io = |error| OpenError::Io { dir: writer.directory.path().to_owned(), error };
+        let first =
+            writer.first_tidings(&ledger).map_err(|error| io(io::Error::other(format!("{error:?}"))))?;
+        writer.publish(&ledger);
+        first.tell(&writer.shared.deliver);
+        writer.ledger = Some(ledger);
+        Ok(writer)
+    }
+
+    fn recovered(&self) -> Recovered {
+        self.ledger.as_ref().map(Ledger::recovered).expect("the log was just opened")
+    }
+
+    fn run(&mut self, commands: &Receiver<Command>) {
+        loop {
+            let wait = Duration::from_millis(BEAT_MS).saturating_sub(self.last_beat.elapsed());
+            let gathered = match commands.recv_timeout(wait) {
+                Ok(first) => gather(first, commands),
+                Err(RecvTimeoutError::Timeout) => Gathered::default(),
+                Err(RecvTimeoutError::Disconnected) => Gathered { is_last: true, ..Gathered::default() },
+            };
+            let is_last = gathered.is_last;
+            self.take(gathered);
+            if is_last {
+                return self.end();
+            }
+            self.tick();
+            self.beat();
+        }
+    }
+
+    /// Commits what was gathered, or refuses it.
+    fn take(&mut self, gathered: Gathered) {
+        if gathered.tickets.is_empty() {
+            return;
+        }
+        let Gathered { commands, tickets, .. } = gathered;
+        let Some(ledger) = &mut self.ledger else { return self.refuse(tickets) };
+        let began = Instant::now();
+        match ledger.commit(commands) {
+            Ok(done) => {
+                let (us, bytes) = (began.elapsed().as_micros() as u64, ledger.bytes());
+                self.told.0 = ledger.commit;
+                self.told.1.copy_from_slice(&ledger.heads);
+                if done.has_new_view {
+                    self.shared.sight.set(Some(Arc::new(ledger.view())));
+                }
+                let health = &self.shared.health;
+                health.committed(us, done.records as u64, done.rows);
+                health.bytes.store(bytes, Relaxed);
+                health.set_trouble(if done.log_is_full { Trouble::Full } else { Trouble::None });
+                self.shared.appends.fetch_sub(tickets.len(), Relaxed);
+                done.tidings.tell(&self.shared.deliver);
+            }
+            Err(error) => {
+                self.fail(&error);
+                self.refuse(tickets);
+            }
+        }
+    }
+
+    fn refuse(&mut self, tickets: Vec<Ticket>) {
+        self.shared.appends.fetch_sub(tickets.len(), Relaxed);
+        let mut tidings = Tidings::new(self.options.topology.cores());
+        for ticket in tickets {
+            tidings.refused(ticket, ErrorCode::Unavailable, RETRY_UNAVAILABLE_MS);
+        }
+        tidings.tell(&self.shared.deliver);
+    }
+
+    /// The store cannot be written. What is in memory may be ahead of it, so it goes; the view stays.
+    fn fail(&mut self, error: &StoreError) {
+        let trouble = match error {
+            StoreError::Io(error) if error.kind() == io::ErrorKind::StorageFull => Trouble::DiskFull,
+            // fjall's worker met the error, and tells only that there was one.
+            StoreError::Io(_) if self.disk_is_full() => Trouble::DiskFull,
+            _ => Trouble::Io,
+        };
+        tracing::error!(?error, ?trouble, "the store cannot be written; sends are refused until it can");
+        self.shared.health.set_trouble(trouble);
+        self.ledger = None;
+        self.next_attempt = Instant::now() + Duration::from_millis(STORE_REOPEN_MS);
+    }
+
+    fn disk_is_full(&self) -> bool {
+        self.directory.probe(STORE_PROBE_BYTES).is_err_and(|error| error.kind() == io::ErrorKind::StorageFull)
+    }
+
+    /// What is done now and then: retention, and trying again after a failure.
+    fn tick(&mut self) {
+        let now = Instant::now();
+        if self.ledger.is_none() {
+            if now >= self.next_attempt && self.shared.health.trouble() != Trouble::Shortened {
+                self.next_attempt = now + Duration::from_millis(STORE_REOPEN_MS);
+                self.reopen();
+            }
+        } else if now >= self.next_tick {
+            self.next_tick = now + Duration::from_millis(BEAT_MS);
+            if let Err(error) = self.expire() {
+                self.fail(&error);
+            }
+        }
+    }
+
+    fn expire(&mut self) -> Result<(), StoreError> {
+        let Some(ledger) = &mut self.ledger else { return Ok(()) };
+        ledger.forget_commits()?;
+        let dropped = ledger.expire()?;
+        if dropped.is_empty() {
+            return Ok(());
+        }
+        self.shared.sight.set(Some(Arc::new(ledger.view())));
+        self.shared.health.bytes.store(ledger.bytes(), Relaxed);
+        let mut tidings = Tidings::new(self.options.topology.cores());
+        tidings.say_to_all(LogEvent::Floors(ledger.floors()));
+        tidings.tell(&self.shared.deliver);
+        // Its files go when the last reader has let go of it.
+        dropped.into_iter().try_for_each(|bucket| ledger.store.drop_bucket(bucket.keyspace))
+    }
+
+    /// Opens the store anew, once something can be written.
+    fn reopen(&mut self) {
+        if self.directory.probe(STORE_PROBE_BYTES).is_err() {
+            return;
+        }
+        // fjall's own lock is free once nobody reads any more; until then the attempt fails and is made again.
+        drop(self.shared.sight.set(None));
+        match recover(&self.directory, &self.options) {
+            Ok(ledger) => self.resume(ledger),
+            Err(Unrecovered::Store(error)) => tracing::error!(?error, "the store cannot be opened again yet"),
+            Err(Unrecovered::Partitions(_)) => unreachable!("a log's partitions never change"),
+        }
+    }
+
+    fn resume(&mut self, ledger: Ledger) {
+        if ledger.heads.iter().zip(&self.told.1).any(|(now, told)| now < told) {
+            tracing::error!(
+                "opened again, the log is shorter than what was told; restart to judge all cursors again"
+            );
+            return self.shared.health.set_trouble(Trouble::Shortened);
+        }
+        match self.first_tidings(&ledger) {
+            Ok(tidings) => {
+                self.publish(&ledger);
+                tidings.tell(&self.shared.deliver);
+                self.told = (ledger.commit, ledger.heads.clone());
+                self.ledger = Some(ledger);
+                self.shared.health.reopened.fetch_add(1, Relaxed);
+                self.shared.health.set_trouble(Trouble::None);
+                tracing::info!("the store takes records again");
+            }
+            Err(error) => tracing::error!(?error, "the store cannot be read again yet"),
+        }
+    }
+
+    fn publish(&self, ledger: &Ledger) {
+        self.shared.health.bytes.store(ledger.bytes(), Relaxed);
+        self.shared.sight.set(Some(Arc::new(ledger.view())));
+    }
+
+    /// What is told of a ledger just read: revocations, what had not been told yet, heads and floors.
+    fn first_tidings(&self, ledger: &Ledger) -> Result<Tidings, StoreError> {
+        let topology = self.options.topology;
+        let mut tidings = Tidings::new(topology.cores());
+        for revocation in ledger.all_revocations()? {
+            tidings.say(topology.place(revocation.client.as_ref()).core, LogEvent::Revoked(revocation));
+        }
+        ledger.untold(self.told.0, &mut tidings)?;
+        tidings.say_to_all(LogEvent::Floors(ledger.floors()));
+        for (p, head) in (0..).zip(ledger.recovered().heads) {
+            tidings.head(crate::model::Partition(p), head);
+        }
+        Ok(tidings)
+    }
+
+    /// Says that all is told. While the store cannot be written nothing new comes to be, so this stays true, as long
+    /// as reads are answered.
+    fn beat(&mut self) {
+        if self.last_beat.elapsed() >= Duration::from_millis(BEAT_MS) && self.shared.sight.get().is_some() {
+            self.last_beat = Instant::now();
+            for core in 0..self.options.topology.cores() {
+                (self.shared.deliver)(core, vec![LogEvent::Beat]);
+            }
+        }
+    }
+
+    /// The end: everything on the disk, files closed.
+    fn end(&mut self) {
+        if let Some(mut ledger) = self.ledger.take()
+            && let Err(error) = ledger.close()
+        {
+            tracing::error!(?error, "the last commit could not be made durable");
+        }
+        self.shared.health.set_trouble(Trouble::Stopped);
+        self.shared.sight.set(None);
+    }
+}
+
+/// Takes what waits, up to a bound. What a core appended in one go is never split.
+fn gather(first: Command, commands: &Receiver<Command>) -> Gathered {
+    let mut gathered = Gathered::default();
+    let mut next = Some(first);
+    while let Some(command) = next {
+        match &command {
+            Command::Stop => gathered.is_last = true,
+            Command::Append(appends) => {
+                gathered.tickets.extend(appends.iter().map(|append| append.ticket));
+                gathered.bytes += appends.iter().map(|append| append.envelope.size()).sum::<usize>();
+            }
+            Command::Revoke(ticket, _) => gathered.tickets.push(*ticket),
+        }
+        if !gathered.is_last {
+            gathered.commands.push(command);
+        }
+        let has_room =
+            gathered.tickets.len() < COMMIT_RECORDS && gathered.bytes < COMMIT_BYTES && !gathered.is_last;
+        next = has_room.then(|| commands.try_recv().ok()).flatten();
+    }
+    gathered
+}
+
+fn recover(directory: &Directory, options: &Options) -> Result<Ledger, Unrecovered> {
+    Ledger::recover(Store::open(directory, options)?, options.clone())
+}

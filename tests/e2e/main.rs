@@ -1,0 +1,8 @@
+//! End to end: a node in this process, real sockets, peers that behave and peers that do not.
+#![cfg(feature = "serve")]
+
+mod arrive;
+mod close;
+mod echo;
+mod pressure;
+mod support;
