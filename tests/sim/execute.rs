@@ -3,7 +3,6 @@
 use crate::agenda::What;
 use crate::conn::Out;
 use crate::world::{Asked, Reading, World, note};
-use corepost::limits::OUTBOUND_ANSWERS;
 use corepost::log::LogEvent;
 use corepost::model::{ErrorCode, Parcel, Push};
 use corepost::router::{Answer, Output, Pulled, Request};
@@ -72,7 +71,7 @@ impl World {
         let place = self.topology.place(conn.client.as_ref());
         let node = self.node.as_ref().expect("a shard speaks while its node lives");
         let home_told = node.told_heads[usize::from(place.core)][usize::from(place.partition.0)];
-        conn.watch.push(&conn.client, push, home_told, &self.truth);
+        conn.watch.push(&conn.client, push, home_told, &self.truth, self.plan.bounds.missed_counted);
         if let Push::Ack { of, at_ms } = push {
             let from = of.from().map_or("", |from| from.as_str());
             let id = of.id().map_or("", |id| id.as_str());
@@ -80,7 +79,7 @@ impl World {
             check_ack(&self.letters, &self.truth, from, id, *at_ms);
         }
         conn.watch.outbound += push.cost();
-        let most = self.plan.outbound_bytes + OUTBOUND_ANSWERS as u32 + 8_000 + self.plan.body_bytes as u32;
+        let most = self.plan.outbound_bytes + self.plan.bounds.answer_bytes + 3_500 + self.plan.body_bytes as u32;
         assert!(conn.watch.outbound <= most, "{} bytes wait for {}", conn.watch.outbound, conn.client);
         let face = Face {
             log_epoch: self.log.log_epoch,

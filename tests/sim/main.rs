@@ -14,7 +14,6 @@ mod network;
 mod node;
 mod plan;
 mod seeds;
-mod speech;
 mod truth;
 mod world;
 

@@ -408,8 +408,7 @@ impl World {
 
     fn frame_arrives(&mut self, at: u32, device: u32, text: &[u8]) {
         let mut hearing = std::mem::replace(&mut self.hearing, Hearing::new());
-        let wire = hearing.hear(text).expect("the node speaks the protocol");
-        let heard = crate::speech::heard(&wire);
+        let heard = hearing.hear(text).expect("the node speaks the protocol");
         if let Heard::Welcome(HeardWelcome { resumed: Some(false), reason, .. }) = &heard {
             self.check_loss(at, device, reason.expect("a reason is given"));
         }

@@ -67,6 +67,7 @@ pub fn settings(plan: &Plan, topology: Topology, core: u16) -> Settings {
     settings.sessions_per_client = plan.sessions_per_client;
     settings.outbound_bytes = plan.outbound_bytes;
     settings.recent_bytes = plan.recent_bytes;
+    settings.bounds = plan.bounds;
     settings.rates.messages = plan.messages_per_second.map(corepost::access::Rate::per_second);
     settings
 }

@@ -1,6 +1,7 @@
 //! What kind of world a seed makes: how many of everything, how tight the bounds, how bad the weather.
 
 use corepost::client::Dice;
+use corepost::router::Bounds;
 
 /// One world.
 #[derive(Clone, Debug)]
@@ -31,6 +32,7 @@ pub struct Plan {
     pub net_ms: u64,
     /// Whether anything goes wrong at all.
     pub weather: Weather,
+    pub bounds: Bounds,
     /// Largest body of a message.
     pub body_bytes: u64,
 }
@@ -79,6 +81,17 @@ impl Plan {
                 0 => Weather::Fair,
                 1 => Weather::Windy,
                 _ => Weather::Storm,
+            },
+            bounds: Bounds {
+                answer_bytes: pick(&[100, 2_000, 200_000]) as u32,
+                replay_credit_bytes: pick(&[2_000, 5_000, 1_000_000]) as u32,
+                replay_share_bytes: pick(&[300, 1_000, 2_000]) as u32,
+                page_bytes: pick(&[300, 1_000, 64_000]) as u32,
+                page_envelopes: pick(&[1, 4, 256]) as u32,
+                missed_counted: pick(&[3, 40, 10_000]) as u32,
+                reads_in_flight: pick(&[1, 3, 64]) as usize,
+                appends_in_flight: pick(&[12, 40, 16_384]) as usize,
+                append_bytes_in_flight: pick(&[20_000, 1_000_000]) as usize,
             },
             body_bytes: pick(&[20, 200, 200, 900]),
         }

@@ -8,7 +8,7 @@ use super::session::{Connect, Extras, Session, SessionPhase};
 use super::sessions::Sessions;
 use crate::access::{Claims, Permits, SendBuckets};
 use crate::counters::{Dropped, Refusal};
-use crate::limits::{OUTBOUND_ANSWERS, REPLAY_SHARE_BYTES, WELCOME_MS};
+use crate::limits::WELCOME_MS;
 use crate::model::{
     Ask, Attached, ClientId, CloseCode, Credit, Delivered, Envelope, ErrorCode, ErrorPush, IdRef, Now,
     Position, Push, SendCommand, SessionRef, StartFrom, ToHome, ToSession, Welcome,
@@ -41,7 +41,7 @@ impl Gateway {
         Self {
             sessions: Sessions::default(),
             timers: Timers::new(now_ms),
-            credit: CreditPool::default(),
+            credit: CreditPool::new(settings.bounds),
             marks: vec![none; usize::from(settings.topology.cores())],
             due: Vec::new(),
             crowded: Vec::new(),
@@ -61,7 +61,7 @@ impl Gateway {
         };
         // Only who may have missed something needs room for it.
         let replays = start.cursor.is_some() || start.from != StartFrom::New;
-        let credit = if replays { self.credit.take(REPLAY_SHARE_BYTES) } else { 0 };
+        let credit = if replays { self.credit.take(self.settings.bounds.replay_share_bytes) } else { 0 };
         let settings = &self.settings;
         let slot = self.sessions.open(|_, generation| Session {
             client,
@@ -104,7 +104,7 @@ impl Gateway {
 
     /// Whether the session's next frame may be looked at. If not, [`Output::Unpark`] follows when it may.
     pub fn is_ready(&mut self, slot: u32) -> bool {
-        let budget = self.settings.outbound_bytes + OUTBOUND_ANSWERS as u32;
+        let budget = self.settings.outbound_bytes + self.settings.bounds.answer_bytes;
         let session = self.sessions.at(slot);
         let ready = match session.phase {
             SessionPhase::Resuming => false,
