@@ -493,7 +493,12 @@ impl Gateway {
         if session.in_line {
             return;
         }
-        let credit = self.credit.take(session.room(self.settings.outbound_bytes));
+        let room = session.room(self.settings.outbound_bytes);
+        if room == 0 {
+            // Answers have filled its budget meanwhile. It comes back here when its socket has taken enough of them.
+            return;
+        }
+        let credit = self.credit.take(room);
         if credit == 0 {
             session.in_line = true;
             return self.credit.wait(name);
