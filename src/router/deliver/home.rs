@@ -181,14 +181,17 @@ impl Home {
             }
         };
         let Some(mailbox) = self.mailboxes.get_mut(client) else { return };
-        let missed = mailbox.recent_after(position.max(mailbox.recent_from)).count() as u32;
+        let counted = self.settings.bounds.missed_counted;
+        let after = mailbox.recent_after(position.max(mailbox.recent_from));
+        let missed = after.take(counted as usize + 1).count() as u32;
+        let (missed, more) = (missed.min(counted), missed > counted);
         let Some(attachment) = mailbox.find(session, ask) else { return };
         attachment.position = position;
         let replay = beginning.replays();
         if !replay {
             attachment.phase = Phase::Live;
         }
-        let attached = Attached { ask, position, resumed: beginning.resumed, missed, more: false, replay };
+        let attached = Attached { ask, position, resumed: beginning.resumed, missed, more, replay };
         turn.say_session(client, session, ToSession::Attached(attached));
         if replay {
             self.pump(client, session, ask, turn);
