@@ -237,8 +237,10 @@ impl Lane {
     fn index(&mut self, offset: u64, record: &Written) {
         let rows = self.mailboxes.entry(record.envelope.to().to_client()).or_default();
         match record.envelope.kind() {
+            // An erase counts once it is durable.
+            Kind::Erase if offset >= self.durable => {}
             Kind::Erase => {
-                rows.envelopes.clear();
+                rows.envelopes.retain(|&other| other > offset);
                 rows.unerased = offset + 1;
             }
             _ if record.duplicate || offset < self.floor => {}
@@ -262,7 +264,13 @@ impl Lane {
                 tell.push((core, LogEvent::Record(record)));
             }
         }
-        self.durable = self.records.len() as u64;
+        let before = std::mem::replace(&mut self.durable, self.records.len() as u64);
+        for offset in before..self.durable {
+            let record = self.records[offset as usize].clone();
+            if record.envelope.kind() == Kind::Erase {
+                self.index(offset, &record);
+            }
+        }
         for (ticket, answer) in self.answers.drain(..) {
             let event = match answer {
                 Ok(offset) => {
