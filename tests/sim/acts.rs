@@ -159,6 +159,7 @@ impl World {
             122..=125 => self.sicken(),
             126..=129 => self.pause_core(),
             130 => self.damage(),
+            133..=134 => self.stall_log(),
             131..=132 => self.everybody_reconnects(),
             _ => self.break_connection(),
         }
@@ -290,6 +291,12 @@ impl World {
         let Some(device) = self.pick_device() else { return };
         let most_ms = if self.one_in(4) { 20_000 } else { 1_500 };
         let ms = self.dice.below(most_ms);
+        if self.one_in(2) {
+            let slow_ms = self.dice.below(600);
+            let this = &mut self.devices[device as usize];
+            (this.slow_ms, this.slow_until_ms) = (slow_ms, self.now.mono_ms + 3 * ms);
+            return note!(self, "device {device} reads slowly for {} ms, {slow_ms} ms a frame", 3 * ms);
+        }
         note!(self, "device {device} reads nothing for {ms} ms");
         self.devices[device as usize].stalled_until_ms = self.now.mono_ms + ms;
     }
@@ -390,6 +397,7 @@ impl World {
         let Some(_) = &self.node else { return };
         let core = self.topology.place(client.as_ref()).core;
         note!(self, "{client} is disconnected");
+        self.disconnected.push(client.clone());
         self.enter(core, |shard, now, out| shard.disconnect(&client, now, out));
     }
 
@@ -467,6 +475,11 @@ impl World {
         let mut some = |most: u64| if self.dice.below(2) == 0 { 0 } else { self.dice.below(most) };
         let (refuse, tear, forget, unreadable) = (some(500), some(300), some(300), some(600));
         self.log.illness = crate::log::Illness { refuse, tear, forget, unreadable };
+    }
+
+    fn stall_log(&mut self) {
+        self.stalled_until_ms = self.now.mono_ms + self.dice.below(9_000);
+        note!(self, "the log writes nothing until {}", self.stalled_until_ms);
     }
 
     fn pause_core(&mut self) {

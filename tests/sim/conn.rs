@@ -82,6 +82,11 @@ pub struct Watch {
     pub unanswered: HashMap<String, VecDeque<String>>,
     /// Floors, erases and holes of this mailbox have moved since it was upgraded: `missed` may be of before.
     pub is_disturbed: bool,
+    pub has_token: bool,
+    /// When the node's end was gone.
+    pub gone_ms: u64,
+    /// When its client last read or said something.
+    pub alive_ms: u64,
 }
 
 impl Watch {

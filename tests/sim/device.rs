@@ -14,6 +14,9 @@ pub struct Device {
     pub wake_ms: u64,
     /// It reads nothing until then.
     pub stalled_until_ms: u64,
+    /// It takes so long for each frame, until then.
+    pub slow_ms: u64,
+    pub slow_until_ms: u64,
     /// It does not get through until then.
     pub away_until_ms: u64,
     /// It is gone for good.
@@ -72,6 +75,8 @@ impl Device {
             conn: None,
             wake_ms: u64::MAX,
             stalled_until_ms: 0,
+            slow_ms: 0,
+            slow_until_ms: 0,
             away_until_ms: 0,
             is_over: false,
             held,

@@ -1,10 +1,10 @@
 //! The node's side: what its shards want done is done, late, and what the log and the mesh have for them arrives.
 
 use crate::agenda::What;
-use crate::conn::Out;
+use crate::conn::{Conn, Out};
 use crate::world::{Asked, Reading, World, note};
 use corepost::log::LogEvent;
-use corepost::model::{ErrorCode, Parcel, Push};
+use corepost::model::{CloseCode, ErrorCode, Parcel, Push};
 use corepost::router::{Answer, Output, Pulled, Request};
 use corepost::wire::json::{Face, encode};
 
@@ -21,6 +21,7 @@ impl World {
             Output::Close { slot, code } => {
                 let conn = self.conn_at(core, slot);
                 note!(self, "the node closes {conn} with {code:?}");
+                self.check_close(conn, code);
                 self.conns[conn as usize].is_closing = true;
                 self.conns[conn as usize].outbound.push_back(Out::Close(code));
                 self.arrange_write(conn);
@@ -29,6 +30,7 @@ impl World {
             Output::Cut { slot } => {
                 let conn = self.conn_at(core, slot);
                 note!(self, "the node cuts {conn}");
+                self.check_cut(conn);
                 self.conns[conn as usize].is_closing = true;
                 let after_ms = self.delay(5);
                 self.arrange_here(after_ms, What::Gone { conn });
@@ -61,6 +63,44 @@ impl World {
         let node = self.node.as_ref().expect("a shard speaks while its node lives");
         let found = node.slots[usize::from(core)].get(&slot);
         *found.unwrap_or_else(|| panic!("core {core} speaks of slot {slot}, which nobody holds"))
+    }
+
+    /// A session is closed for a reason that is true.
+    fn check_close(&self, at: u32, code: CloseCode) {
+        let conn = &self.conns[at as usize];
+        let place = self.topology.place(conn.client.as_ref());
+        let lane = &self.log.lanes[usize::from(place.partition.0)];
+        let node = self.node.as_ref().expect("a shard speaks while its node lives");
+        let is_true = match code {
+            CloseCode::Restart => node.is_draining || lane.floor > 0 || !lane.damaged.is_empty(),
+            CloseCode::Expired | CloseCode::BadToken => conn.watch.has_token,
+            CloseCode::Forbidden => self.disconnected.contains(&conn.client),
+            CloseCode::TooManySessions => {
+                // One that has just gone may still be known to its home.
+                let since_ms = self.now.mono_ms.saturating_sub(8_000);
+                let counts = |other: &Conn| other.name.is_some() || other.watch.gone_ms >= since_ms;
+                let same = |other: &&Conn| counts(other) && other.client == conn.client;
+                self.conns.iter().filter(same).count() > self.plan.sessions_per_client
+            }
+            // The log is silent, a core is paused, or there is a crowd before it.
+            CloseCode::TryLater => self.is_stormy(),
+            _ => false,
+        };
+        assert!(is_true, "{} is closed with {code:?}", conn.client);
+    }
+
+    /// Only who showed no sign of life is cut off.
+    fn check_cut(&self, at: u32) {
+        let conn = &self.conns[at as usize];
+        let quiet_ms = self.plan.ping_interval_ms + crate::node::PONG_TIMEOUT_MS;
+        let silent_ms = self.now.mono_ms - conn.watch.alive_ms;
+        let is_deaf = conn.is_parked && conn.watch.outbound <= self.plan.outbound_bytes / 2;
+        assert!(!is_deaf, "{} is cut off while the node did not listen to it", conn.client);
+        assert!(
+            conn.is_dead || !conn.is_held || silent_ms + 2 * self.plan.tick_ms >= quiet_ms,
+            "{} is cut off {silent_ms} ms after it read or said something",
+            conn.client
+        );
     }
 
     fn push(&mut self, core: u16, slot: u32, push: &Push) {
@@ -140,6 +180,9 @@ impl World {
     }
 
     pub fn lane_works(&mut self, lane: u16) {
+        if let Some(left_ms) = self.stalled_until_ms.checked_sub(self.now.mono_ms).filter(|&ms| ms > 0) {
+            return self.arrange_here(left_ms, What::Lane { lane });
+        }
         let mut events = Vec::new();
         self.log.work(lane, self.now.unix_ms, &mut self.dice, &mut events);
         self.tell_all(events);

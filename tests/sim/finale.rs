@@ -12,9 +12,10 @@ impl World {
         self.plan.weather = Weather::Fair;
         self.log.illness = Illness::default();
         self.log.quota = u64::MAX;
+        self.stalled_until_ms = 0;
         (self.plan.mesh_ms, self.plan.log_ms, self.plan.net_ms, self.plan.tick_ms) = (1, 1, 1, 500);
         for device in &mut self.devices {
-            (device.stalled_until_ms, device.away_until_ms) = (0, 0);
+            (device.stalled_until_ms, device.slow_until_ms, device.away_until_ms) = (0, 0, 0);
         }
         // Long enough for a restart, the longest back-off, a token, a dead peer and the retry of a refused send.
         self.pass(5_000);

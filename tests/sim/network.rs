@@ -142,6 +142,8 @@ impl World {
         conn.watch.presented = cursor.and_then(Result::ok).map(|cursor| cursor.at);
         conn.watch.starts_live = cursor.is_none() && from == StartFrom::New;
         conn.watch.told_at_open = told;
+        conn.watch.has_token = connect.token.is_some();
+        conn.watch.alive_ms = self.now.mono_ms;
         self.stats.connects += 1;
         self.enter_then(
             core,
@@ -202,6 +204,10 @@ impl World {
         if let Up::Gone = up {
             return self.socket_gone(at);
         }
+        // Whose socket is not read cannot show a sign of life.
+        if !conn.is_parked {
+            conn.watch.alive_ms = self.now.mono_ms;
+        }
         conn.inbound.push_back(up);
         self.feed(at);
     }
@@ -215,6 +221,7 @@ impl World {
         let (core, name) = (conn.core, conn.name.take().expect("a served connection has a session"));
         conn.inbound.clear();
         conn.outbound.clear();
+        conn.watch.gone_ms = self.now.mono_ms;
         note!(self, "connection {at} is gone");
         if conn.is_held && !conn.is_dead {
             self.send_down(at, Down::Gone);
@@ -280,6 +287,7 @@ impl World {
             Ok(Command::Ping) => self.enter(core, |shard, now, out| shard.on_ping(slot, now, out)),
             Ok(Command::Auth { token }) => {
                 let claims = claims(token, &self.conns[at as usize].client);
+                self.conns[at as usize].watch.has_token = true;
                 self.enter(core, |shard, now, out| match claims.exp_s <= now.unix_ms / 1_000 {
                     true => shard.close(slot, CloseCode::Expired, now, out),
                     false => shard.on_renewed(slot, claims, now, out),
@@ -346,6 +354,9 @@ impl World {
         }
         let conn = &mut self.conns[at as usize];
         conn.watch.outbound -= written;
+        if written > 0 && conn.watch.outbound > 0 {
+            conn.watch.alive_ms = self.now.mono_ms;
+        }
         let (core, slot) = (conn.core, conn.name.expect("a served connection has a session").slot);
         if !conn.outbound.is_empty() {
             self.arrange_write(at);
@@ -371,9 +382,12 @@ impl World {
             return;
         }
         let device = conn.device;
-        let stalled_until_ms = self.devices[device as usize].stalled_until_ms;
-        if conn.is_held && stalled_until_ms > self.now.mono_ms {
-            return self.agenda.arrange(stalled_until_ms, 0, What::Down { conn: at });
+        let this = &mut self.devices[device as usize];
+        if conn.is_held && this.stalled_until_ms > self.now.mono_ms {
+            return self.agenda.arrange(this.stalled_until_ms, 0, What::Down { conn: at });
+        }
+        if this.slow_until_ms > self.now.mono_ms {
+            this.stalled_until_ms = self.now.mono_ms + this.slow_ms;
         }
         let down = conn.down.pop_front().expect("one event per frame");
         let (is_held, waits) = (conn.is_held, conn.is_served && !conn.outbound.is_empty());

@@ -58,11 +58,14 @@ impl Node {
     }
 }
 
+/// Time after a ping within which a frame must come.
+pub const PONG_TIMEOUT_MS: u64 = 4_000;
+
 /// What a shard of this world is configured with.
 pub fn settings(plan: &Plan, topology: Topology, core: u16) -> Settings {
     let mut settings = Settings::new(core, topology);
     settings.ping_interval_ms = plan.ping_interval_ms;
-    settings.pong_timeout_ms = 4_000;
+    settings.pong_timeout_ms = PONG_TIMEOUT_MS;
     settings.cursor_refresh_ms = plan.cursor_refresh_ms;
     settings.sessions_per_client = plan.sessions_per_client;
     settings.outbound_bytes = plan.outbound_bytes;

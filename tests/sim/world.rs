@@ -38,6 +38,10 @@ pub struct World {
     pub requests: BTreeMap<u32, Asked>,
     pub request_count: u32,
     pub acts_left: u32,
+    /// The log writes nothing until then.
+    pub stalled_until_ms: u64,
+    /// Clients that an operator has disconnected.
+    pub disconnected: Vec<ClientId>,
     /// Time passes in larger steps.
     pub is_silent: bool,
     pub limits_json: String,
@@ -128,6 +132,8 @@ impl World {
             requests: BTreeMap::new(),
             request_count: 0,
             acts_left: 0,
+            stalled_until_ms: 0,
+            disconnected: Vec::new(),
             is_silent: false,
             limits_json: limits.json(),
             hearing: Hearing::new(),
