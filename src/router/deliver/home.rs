@@ -13,7 +13,7 @@ use crate::limits::{FRESH_MS, REVOCATIONS};
 use crate::log::{Page, Read, ReadFrom, ReadTicket, Record, Revocation, Unreadable};
 use crate::model::{
     Ask, Attached, ClientId, Credit, Delivered, Dismissal, Envelope, ErrorCode, IdRef, Kind, Parcel,
-    Partition, Position, Push, SessionRef, Start, ToHome, ToSession,
+    Partition, Position, Push, SessionRef, Start, ToHome, ToSession, Unresumed,
 };
 use crate::router::output::{Answer, Output, Pulled, Request};
 use crate::router::settings::Settings;
@@ -310,6 +310,10 @@ impl Home {
             },
             Purpose::Page { session, ask } => match page {
                 Ok(page) => self.feed(&client, session, ask, page, turn),
+                // The erase itself has not been told yet. It comes before the next beat, and is skipped then.
+                Err(Unreadable::Unresumed(Unresumed::Erased)) => {
+                    self.stale.push(Stale::Pump { client, session, ask });
+                }
                 // Continuity ended under the session: it must come back and be told why.
                 Err(Unreadable::Unresumed(_)) => {
                     turn.say_session(&client, session, ToSession::Dismissed(Dismissal::Discontinued));
