@@ -149,6 +149,10 @@ impl Gateway {
         let session = self.sessions.at(slot);
         assert!(cost <= session.outbound, "{cost} bytes were written of {} pushed", session.outbound);
         session.outbound -= cost;
+        if session.outbound > 0 || session.phase != SessionPhase::Live {
+            // Whoever takes what waits for him is slow and not dead, though our ping waits behind it.
+            session.heard_ms = turn.now.mono_ms;
+        }
         if session.outbound <= self.settings.outbound_bytes / 2 {
             unpark(session, slot, turn);
             if session.phase == (SessionPhase::CatchUp { held: true }) {
@@ -415,6 +419,10 @@ impl Gateway {
     fn look(&mut self, slot: u32, turn: &mut Turn<'_>) {
         let (now, settings) = (turn.now, &self.settings);
         let session = self.sessions.at(slot);
+        if session.parked && session.outbound <= settings.outbound_bytes / 2 {
+            // It waits for the log or the mesh, not for its peer: a socket that we do not read shows no life.
+            session.heard_ms = now.mono_ms;
+        }
         let quiet_ms = now.mono_ms.saturating_sub(session.heard_ms);
         let since_told_ms = now.mono_ms.saturating_sub(session.told_ms);
         if session.phase == SessionPhase::Closing {
@@ -602,6 +610,7 @@ fn write(session: &mut Session, slot: u32, push: Push, turn: &mut Turn<'_>) {
 
 fn unpark(session: &mut Session, slot: u32, turn: &mut Turn<'_>) {
     if std::mem::take(&mut session.parked) {
+        session.heard_ms = turn.now.mono_ms;
         turn.out.push(Output::Unpark { slot });
     }
 }
