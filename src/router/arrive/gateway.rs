@@ -4,7 +4,7 @@
 //! nothing is queued for it beyond the credit it gave; whoever is not `Resuming` has had its `welcome` first.
 
 use super::credit::CreditPool;
-use super::session::{Connect, Extras, Session, SessionPhase};
+use super::session::{Connect, Extras, Parked, Session, SessionPhase};
 use super::sessions::Sessions;
 use crate::access::{Claims, Permits, SendBuckets};
 use crate::counters::{Dropped, Refusal};
@@ -69,7 +69,7 @@ impl Gateway {
             home: place.core,
             partition: place.partition.0,
             phase: SessionPhase::Resuming,
-            parked: false,
+            parked: Parked::No,
             in_line: false,
             pinged: false,
             ask: Ask(1),
@@ -110,15 +110,17 @@ impl Gateway {
             SessionPhase::Resuming => false,
             _ => session.outbound + session.reserved < budget,
         };
-        session.parked |= !ready;
+        if !ready {
+            session.parked = Parked::Itself;
+        }
         ready
     }
 
     /// The session's command waits for the log or the mesh, which are crowded.
     pub fn crowd(&mut self, slot: u32, core: u16) {
         let session = self.sessions.at(slot);
-        if !session.parked {
-            session.parked = true;
+        if session.parked != Parked::Crowd {
+            session.parked = Parked::Crowd;
             self.crowded.push(SessionRef { core, slot, generation: session.generation });
         }
     }
@@ -126,7 +128,9 @@ impl Gateway {
     /// There is room again: whoever waited for it may try.
     pub fn uncrowd(&mut self, turn: &mut Turn<'_>) {
         for name in self.crowded.drain(..) {
-            if let Some(session) = self.sessions.find(name) {
+            if let Some(session) = self.sessions.find(name)
+                && session.parked == Parked::Crowd
+            {
                 unpark(session, name.slot, turn);
             }
         }
@@ -154,7 +158,9 @@ impl Gateway {
             session.heard_ms = turn.now.mono_ms;
         }
         if session.outbound <= self.settings.outbound_bytes / 2 {
-            unpark(session, slot, turn);
+            if session.parked == Parked::Itself {
+                unpark(session, slot, turn);
+            }
             if session.phase == (SessionPhase::CatchUp { held: true }) {
                 self.resume(slot, turn);
             }
@@ -164,7 +170,7 @@ impl Gateway {
     /// The socket is gone.
     pub fn closed(&mut self, slot: u32, turn: &mut Turn<'_>) {
         // Nobody is there to be unparked, and the slot may be another's when the shell comes to it.
-        self.sessions.at(slot).parked = false;
+        self.sessions.at(slot).parked = Parked::No;
         self.leave(slot, turn);
         self.sessions.close(slot);
         turn.counters.sessions -= 1;
@@ -354,6 +360,10 @@ impl Gateway {
             return turn.counters.drop(Dropped::AnswerUnheard);
         }
         write(session, name.slot, push, turn);
+        // The answer may have needed less than was held for it, and nothing else would wake who waited for that.
+        if session.parked == Parked::Itself && session.outbound <= self.settings.outbound_bytes / 2 {
+            unpark(session, name.slot, turn);
+        }
     }
 
     /// The session goes on with a new token.
@@ -419,7 +429,9 @@ impl Gateway {
     fn look(&mut self, slot: u32, turn: &mut Turn<'_>) {
         let (now, settings) = (turn.now, &self.settings);
         let session = self.sessions.at(slot);
-        if session.parked && session.outbound <= settings.outbound_bytes / 2 {
+        let waits_for_answers =
+            session.parked == Parked::Itself && session.outbound <= settings.outbound_bytes / 2;
+        if session.parked == Parked::Crowd || waits_for_answers {
             // It waits for the log or the mesh, not for its peer: a socket that we do not read shows no life.
             session.heard_ms = now.mono_ms;
         }
@@ -561,6 +573,8 @@ impl Gateway {
             credit += session.credit;
         }
         assert_eq!(credit, self.credit.out(), "the credit given out is what sessions hold");
+        let crowded = self.sessions.iter().filter(|(_, session)| session.parked == Parked::Crowd).count();
+        assert!(crowded <= self.crowded.len(), "who is parked for the crowd stands in its line");
     }
 }
 
@@ -609,7 +623,7 @@ fn write(session: &mut Session, slot: u32, push: Push, turn: &mut Turn<'_>) {
 }
 
 fn unpark(session: &mut Session, slot: u32, turn: &mut Turn<'_>) {
-    if std::mem::take(&mut session.parked) {
+    if std::mem::replace(&mut session.parked, Parked::No) != Parked::No {
         session.heard_ms = turn.now.mono_ms;
         turn.out.push(Output::Unpark { slot });
     }
