@@ -62,7 +62,7 @@ impl Shard {
         Self {
             gateway: Gateway::new(settings.clone(), now.mono_ms),
             home: Home::new(settings.clone(), log_epoch, heads),
-            sends: Sends::default(),
+            sends: Sends::new(settings.bounds),
             counters: Counters::default(),
             values: VecDeque::new(),
             here: Vec::new(),
@@ -374,7 +374,7 @@ impl Shard {
                 self.gateway.answer_reserved(session, reserved, answer, &mut turn);
             }
         }
-        if self.gateway.is_crowded() && self.sends.in_flight() <= crate::limits::APPENDS_IN_FLIGHT / 2 {
+        if self.gateway.is_crowded() && self.sends.in_flight() <= self.settings.bounds.appends_in_flight / 2 {
             self.gateway.uncrowd(&mut turn);
         }
     }
