@@ -21,7 +21,13 @@ enum Step {
     Erase(u8),
     Wait(u64),
     Restart,
-    Read { client: u8, from: u8, number: u64, page: u32, count_to: u32 },
+    Read {
+        client: u8,
+        from: u8,
+        number: u64,
+        page: u32,
+        count_to: u32,
+    },
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -60,7 +66,8 @@ impl Model {
 
     fn at(&self, client: u8, offset: u64) -> Position {
         let epochs = self.partitions.get(&partition(&name(client)).0);
-        let leader_epoch = offset.checked_sub(1).and_then(|at| epochs?.get(at as usize)).copied().unwrap_or(0);
+        let leader_epoch =
+            offset.checked_sub(1).and_then(|at| epochs?.get(at as usize)).copied().unwrap_or(0);
         Position { leader_epoch, offset }
     }
 
