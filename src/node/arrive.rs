@@ -184,12 +184,10 @@ async fn admit(core: &Shared, head: &Head) -> Result<Admitted, Turned> {
     write_switching(&connect.upgrade, &mut greeting);
     let (client, purpose) = match door {
         Door::Sessions => {
-            let state = core.look();
-            if state.log.is_none() || state.draining {
+            if !core.look().takes_sessions() {
                 let message = "this node takes no sessions now; connect again";
                 return Err(Turned::away(Status::Unavailable, message, Refusal::Draining));
             }
-            drop(state);
             identify(core, &access, connect).await?
         }
         // Echo needs no client; with one it lives on that client's core, so that the way there can be tried.

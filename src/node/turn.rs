@@ -50,7 +50,7 @@ impl Turn {
         if self.open {
             return Poll::Ready(());
         }
-        if !self.flusher.as_ref().is_some_and(|known| known.data() == waker.data()) {
+        if self.flusher.as_ref().is_none_or(|known| known.data() != waker.data()) {
             self.flusher = Some(waker.clone());
         }
         Poll::Pending
