@@ -98,7 +98,6 @@ impl Fleet {
         self.connections.len()
     }
 
-
     /// Connections that ended.
     pub fn closed(&self) -> usize {
         self.closed
@@ -227,7 +226,11 @@ impl Fleet {
         }
         if wants_room != connection.awaits_room {
             connection.awaits_room = wants_room;
-            end = end.or(self.epoll.watch(&connection.stream, number, wants_room, false).err().map(|e| e.to_string()));
+            end = end.or(self
+                .epoll
+                .watch(&connection.stream, number, wants_room, false)
+                .err()
+                .map(|e| e.to_string()));
         }
         if let Some(end) = end {
             self.end(number, &end);
@@ -266,7 +269,12 @@ impl Fleet {
     }
 
     /// Everything whole in `bytes`; says how many bytes that was.
-    fn take_in(&mut self, number: usize, bytes: &[u8], on: &mut impl FnMut(usize, Heard<'_>, &mut Outs)) -> usize {
+    fn take_in(
+        &mut self,
+        number: usize,
+        bytes: &[u8],
+        on: &mut impl FnMut(usize, Heard<'_>, &mut Outs),
+    ) -> usize {
         let mut used = 0;
         if self.connections[number].stage == Stage::Handshake {
             let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { return 0 };

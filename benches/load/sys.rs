@@ -54,9 +54,8 @@ impl Epoll {
     pub fn wait(&mut self, timeout_ms: i32, ready: &mut Vec<Ready>) -> io::Result<()> {
         let room = self.events.len() as i32;
         // SAFETY: the kernel writes at most `room` events into a buffer of that many.
-        let found = unsafe {
-            libc::epoll_wait(self.fd.as_raw_fd(), self.events.as_mut_ptr(), room, timeout_ms)
-        };
+        let found =
+            unsafe { libc::epoll_wait(self.fd.as_raw_fd(), self.events.as_mut_ptr(), room, timeout_ms) };
         let found = match check(found) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
             other => other? as usize,
@@ -64,7 +63,11 @@ impl Epoll {
         ready.extend(self.events[..found].iter().map(|event| {
             let (bits, token) = (event.events as i32, event.u64 as usize);
             let broken = bits & (libc::EPOLLERR | libc::EPOLLHUP) != 0;
-            Ready { token, readable: bits & libc::EPOLLIN != 0 || broken, writable: bits & libc::EPOLLOUT != 0 }
+            Ready {
+                token,
+                readable: bits & libc::EPOLLIN != 0 || broken,
+                writable: bits & libc::EPOLLOUT != 0,
+            }
         }));
         Ok(())
     }
@@ -72,7 +75,11 @@ impl Epoll {
 
 /// Begins to connect to `to` from address `from` (loopback has many, each with its own 28,000 ports).
 #[allow(unsafe_code)]
-pub fn connect(to: SocketAddrV4, from: Option<Ipv4Addr>, receive_bytes: Option<i32>) -> io::Result<TcpStream> {
+pub fn connect(
+    to: SocketAddrV4,
+    from: Option<Ipv4Addr>,
+    receive_bytes: Option<i32>,
+) -> io::Result<TcpStream> {
     let flags = libc::SOCK_STREAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
     // SAFETY: no pointers; the new descriptor is owned by the stream at once.
     let stream = unsafe { TcpStream::from_raw_fd(check(libc::socket(libc::AF_INET, flags, 0))?) };

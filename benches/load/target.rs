@@ -106,7 +106,14 @@ impl Target {
             Self::Relay => {
                 let mut record = vec![b'x'; RECORD];
                 record[..4].copy_from_slice(&number.to_le_bytes());
-                return Template { bytes: record, masked: false, payload_at: 0, id_at: None, to_at: 0, body_at: 4 };
+                return Template {
+                    bytes: record,
+                    masked: false,
+                    payload_at: 0,
+                    id_at: None,
+                    to_at: 0,
+                    body_at: 4,
+                };
             }
             Self::TokioRouter if to.len() > 1 => format!(r#"{{"to":"*","body":{body}}}"#),
             Self::TokioRouter => format!(r#"{{"to":{to_json},"body":{body}}}"#),

@@ -150,7 +150,8 @@ impl Listener {
                 if delivery.is_none() && matches!(heard, Heard::Message(_)) {
                     return;
                 }
-                let written = if frames { show::frame(&mut out, raw) } else { show::text(&mut out, delivery) };
+                let written =
+                    if frames { show::frame(&mut out, raw) } else { show::text(&mut out, delivery) };
                 turn.unread |= written.is_err();
             }
             What::Output(Output::GaveUp(why)) => turn.error = Some(why.to_string()),
@@ -170,7 +171,10 @@ impl Listener {
             Some(given) if given.starts_with('@') => {
                 let token = read_token(given)?;
                 if self.peer.client.token() == Some(&token) {
-                    return Err(format!("the token in {} has expired or is not accepted; {ADVICE}", &given[1..]));
+                    return Err(format!(
+                        "the token in {} has expired or is not accepted; {ADVICE}",
+                        &given[1..]
+                    ));
                 }
                 let now = self.peer.now();
                 self.peer.client.renew(&token, now);

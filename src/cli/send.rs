@@ -180,7 +180,8 @@ impl Sender {
                     break;
                 }
                 let id = self.args.id.clone().unwrap_or_else(|| client.fresh_id());
-                let letter = Letter::new(id.as_ref(), self.args.to.clone(), body).map_err(|e| e.to_string())?;
+                let letter =
+                    Letter::new(id.as_ref(), self.args.to.clone(), body).map_err(|e| e.to_string())?;
                 let letter = if self.args.copy { letter.with_copy() } else { letter };
                 client.send(letter, now).map_err(|error| error.to_string())?;
             }
@@ -254,7 +255,9 @@ impl Sender {
                  sending it again with --id {} is safe",
                 id.as_ref().as_str()
             ),
-            (count, _) => format!("{why}; {count} messages are not acknowledged and may or may not have arrived"),
+            (count, _) => {
+                format!("{why}; {count} messages are not acknowledged and may or may not have arrived")
+            }
         }
     }
 }

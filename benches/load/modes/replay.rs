@@ -30,7 +30,8 @@ pub fn prepare(mut bench: Bench) -> Result<Report, String> {
     for (client, cursor) in cursors.iter().enumerate() {
         writeln!(file, "{} {cursor}", bench.id(client)).map_err(|error| error.to_string())?;
     }
-    fs::write(&bench.args.cursors, file).map_err(|error| format!("{}: {error}", bench.args.cursors.display()))?;
+    fs::write(&bench.args.cursors, file)
+        .map_err(|error| format!("{}: {error}", bench.args.cursors.display()))?;
     for client in 0..clients {
         bench.fleet.hang_up(client);
     }
@@ -133,7 +134,11 @@ pub fn run(mut bench: Bench) -> Result<Report, String> {
         .map_err(|error| format!("{}: {error}; run `prepare` first", bench.args.cursors.display()))?;
     let clients: Vec<&str> = file.lines().skip(bench.args.skip).take(bench.args.sockets).collect();
     if clients.len() < bench.args.sockets {
-        return Err(format!("the file has only {} clients after the {} skipped", clients.len(), bench.args.skip));
+        return Err(format!(
+            "the file has only {} clients after the {} skipped",
+            clients.len(),
+            bench.args.skip
+        ));
     }
     let mut pair = super::slow::live_pair(&mut bench)?;
     if let Some(pair) = &mut pair {

@@ -87,7 +87,12 @@ pub fn run(mut bench: Bench) -> Result<Report, String> {
 }
 
 /// Sends all messages to one reader, waits for their acks, and for their arrival if it reads.
-fn phase(bench: &mut Bench, pair: &mut Option<Schedule>, reader: usize, reads: bool) -> Result<Phase, String> {
+fn phase(
+    bench: &mut Bench,
+    pair: &mut Option<Schedule>,
+    reader: usize,
+    reads: bool,
+) -> Result<Phase, String> {
     let template = bench.template(&[reader], true);
     let messages = bench.args.messages;
     let first_send = bench.reserve_sends(messages);

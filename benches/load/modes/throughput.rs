@@ -43,10 +43,13 @@ pub fn run(mut bench: Bench) -> Result<Report, String> {
     let (delivered_before, acks_before) = (pairs.delivered, pairs.acks);
     let window = Window::open(bench.server);
     pairs.go_on(&mut bench, |bench, began, _| began.elapsed() < bench.seconds())?;
-    let (cost, delivered, acks) = (window.close(), pairs.delivered - delivered_before, pairs.acks - acks_before);
+    let (cost, delivered, acks) =
+        (window.close(), pairs.delivered - delivered_before, pairs.acks - acks_before);
 
     pairs.sending = false;
-    pairs.go_on(&mut bench, |_, began, pairs| !pairs.all_there() && began.elapsed() < Duration::from_secs(5))?;
+    pairs.go_on(&mut bench, |_, began, pairs| {
+        !pairs.all_there() && began.elapsed() < Duration::from_secs(5)
+    })?;
     let mut report = bench.report("throughput");
     report.put("outstanding", outstanding);
     report.put_work("delivered", delivered, cost);
@@ -73,21 +76,23 @@ impl Pairs {
     ) -> Result<(), String> {
         let began = Instant::now();
         while more(bench, began, self) {
-            bench.fleet.turn(100, |n, heard, outs| match heard {
-                Heard::Message { .. } => {
-                    self.delivered += 1;
-                    if !self.durable {
+            bench
+                .fleet
+                .turn(100, |n, heard, outs| match heard {
+                    Heard::Message { .. } => {
+                        self.delivered += 1;
+                        if !self.durable {
+                            self.send(n, outs.of(n));
+                        }
+                    }
+                    Heard::Ack { .. } => {
+                        self.acks += 1;
                         self.send(n, outs.of(n));
                     }
-                }
-                Heard::Ack { .. } => {
-                    self.acks += 1;
-                    self.send(n, outs.of(n));
-                }
-                Heard::Error(payload) => self.refused = Some(refusal(payload)),
-                _ => {}
-            })
-            .map_err(|error| error.to_string())?;
+                    Heard::Error(payload) => self.refused = Some(refusal(payload)),
+                    _ => {}
+                })
+                .map_err(|error| error.to_string())?;
             if let Some(refused) = self.refused.take() {
                 return Err(refused);
             }

@@ -97,7 +97,9 @@ impl Dial {
                 Err(why) => return Err(End::Refused(why)),
             }
             match stream.read(&mut chunk)? {
-                0 => return Err(End::Over("the server closed the connection instead of upgrading it".into())),
+                0 => {
+                    return Err(End::Over("the server closed the connection instead of upgrading it".into()));
+                }
                 n => bytes.extend_from_slice(&chunk[..n]),
             }
         }

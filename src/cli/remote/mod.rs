@@ -25,6 +25,7 @@ pub fn parse_id(text: &str) -> Result<ClientId, String> {
 /// A token as given: itself, or `@FILE`, whose content it is.
 pub fn read_token(given: &str) -> Result<String, String> {
     let Some(path) = given.strip_prefix('@') else { return Ok(given.to_owned()) };
-    let token = std::fs::read_to_string(path).map_err(|error| format!("cannot read the token in {path}: {error}"))?;
+    let token =
+        std::fs::read_to_string(path).map_err(|error| format!("cannot read the token in {path}: {error}"))?;
     Ok(token.trim().to_owned())
 }

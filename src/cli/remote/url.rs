@@ -81,7 +81,9 @@ impl fmt::Display for Url {
 impl fmt::Display for BadUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Tls => f.write_str("this command speaks no TLS; use the server's plain port, or a local TLS proxy"),
+            Self::Tls => {
+                f.write_str("this command speaks no TLS; use the server's plain port, or a local TLS proxy")
+            }
             Self::Scheme(scheme) => write!(f, "`{scheme}://` is not spoken; use ws://HOST:PORT"),
             Self::Authority => f.write_str("it names no host and port; use ws://HOST:PORT"),
             Self::Query => f.write_str("a query cannot be given; use --as, --token and --from"),
