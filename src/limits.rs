@@ -17,6 +17,18 @@ pub const JSON_DEPTH: usize = 32;
 pub const HEAD_BYTES: usize = 8 << 10;
 /// Bytes of an HTTP publish body. More: 413.
 pub const PUBLISH_BYTES: usize = 8 << 20;
+/// Bytes of a body where none is asked for, read and forgotten. More: 413.
+pub const IGNORED_BODY_BYTES: usize = 4 << 10;
+/// Bytes of request bodies that one core holds while they come in. More: the one that asks is answered 503.
+pub const BODY_BYTES: usize = 64 << 20;
+/// Time from a request's head to the end of its body. Later: 408 and close.
+pub const BODY_MS: u64 = 60_000;
+/// Time between two requests of one connection. Later: closed without a word.
+pub const KEEP_ALIVE_MS: u64 = 75_000;
+/// Bytes of the line before a chunk of a body. More: 400.
+pub const CHUNK_LINE_BYTES: usize = 256;
+/// Bytes of all extensions and trailers of one chunked body together, which nobody reads. More: 400.
+pub const CHUNK_EXTRAS_BYTES: usize = 4 << 10;
 /// Time from accept to a complete request head. Later: 408 and close.
 pub const HANDSHAKE_MS: u64 = 5_000;
 /// Time from upgrade to `welcome`. Later: close 1013, for the home could not answer.
@@ -100,6 +112,8 @@ pub const FROM_LAST: u64 = 10_000;
 pub const PULL_DEFAULT: usize = 100;
 /// Greatest `limit` of an HTTP pull. More: 400.
 pub const PULL_MOST: usize = 1_000;
+/// Bytes of the messages of one HTTP pull, one more than fits excepted. Reached: the page ends there, with `more`.
+pub const PULL_BYTES: usize = 1 << 20;
 /// Log time a dedupe key is remembered (DESIGN.md §3.4).
 pub const DEDUPE_MS: u64 = 600_000;
 /// Offsets of a partition a dedupe key is remembered, whichever of the two ends first.
@@ -137,6 +151,8 @@ pub const CONFIG_FILE_BYTES: u64 = 1 << 20;
 pub const ORIGINS: usize = 64;
 /// Messages or bytes a second of a rate, at most: 1 GB/s. More: a configuration error.
 pub const RATE_MOST: u32 = 1_000_000_000;
+/// What `--sessions-per-client` may be raised to: a deliver names each session of its core.
+pub const SESSIONS_MOST: u32 = 4_096;
 /// Revocations a node remembers. Reached: `revoke=true` answers 503 and changes nothing.
 pub const REVOCATIONS: usize = 1_000_000;
 /// Records of one commit of the store. Reached: the commit goes, and what waits is the next one. A commit may be
@@ -216,6 +232,8 @@ const _: () =
 const _: () = assert!(MESSAGE_BYTES < SKIM_BYTES);
 // The largest publish fits what one core may have in flight, or it could never be accepted.
 const _: () = assert!(RECIPIENTS < APPENDS_IN_FLIGHT && PUBLISH_BYTES < APPEND_BYTES_IN_FLIGHT);
+// A core takes some of the largest publishes at once, and a page of a pull holds several of the largest messages.
+const _: () = assert!(PUBLISH_BYTES * 4 <= BODY_BYTES && MESSAGE_BYTES * 8 <= PULL_BYTES);
 // The largest list of recipients (each once, quoted, with a comma) and a useful body fit the skim limit.
 const _: () = assert!(RECIPIENTS * (ID_BYTES + 3) < SKIM_BYTES);
 // A parked socket costs no buffer, an active one the short one: a long one is lent only after a full short one.

@@ -3,12 +3,12 @@
 //! Standard output has frames, or for a terminal their text; everything about the connection goes to standard
 //! error. The cursor file is behind what was printed, never ahead of it: a crash repeats, and skips nothing.
 
+use super::Exit;
 use super::remote::{Peer, Setup, Stopped, Url, What, parse_id, post_signals, read_token};
 use crate::client::Output;
 use crate::model::{ClientId, Heard};
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 mod cursor_file;
@@ -20,6 +20,13 @@ use cursor_file::CursorFile;
 
 /// A cursor is saved at most so often: each time is a file made durable.
 const SAVE_EVERY: Duration = Duration::from_millis(100);
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  corepost listen --as bob                               from now on, until Ctrl-C
+  corepost listen --as bob --cursor-file bob.cursor      nothing missed between two runs
+  corepost listen --as bob --from -20 --json | jq .      the last twenty, as JSON lines
+  corepost listen --as bob --url ws://10.0.0.5:8080 --token @bob.jwt";
 
 /// Shows what a client is told: frames on standard output, everything else on standard error.
 #[derive(Clone, Debug, clap::Args)]
@@ -45,19 +52,19 @@ pub struct ListenArgs {
 }
 
 /// Runs until a signal (0), an error that no patience mends (1), or a mistake in the arguments (2).
-pub fn run(args: ListenArgs) -> ExitCode {
+pub fn run(args: ListenArgs) -> Exit {
     let setup = match Listener::setup(&args) {
         Ok(setup) => setup,
         Err(mistake) => {
             eprintln!("corepost listen: {mistake}");
-            return ExitCode::from(2);
+            return Exit::Usage;
         }
     };
     match Listener::new(args, setup).listen() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => Exit::Done,
         Err(error) => {
             eprintln!("corepost listen: {error}");
-            ExitCode::FAILURE
+            Exit::Failed
         }
     }
 }

@@ -1,17 +1,24 @@
 //! `corepost send`: one message, or one per line of standard input, and what became of each.
 
+use super::Exit;
 use super::remote::{Event, Peer, Setup, Stopped, Url, What, parse_id, post_signals, read_token};
 use crate::client::{Letter, Output};
 use crate::model::{ClientId, Heard};
 use crate::wire::json::is_value;
 use std::collections::VecDeque;
 use std::io::{self, BufRead, Write};
-use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::time::{Duration, Instant};
 
 /// Lines of standard input that wait to be sent; a program that writes more waits.
 const LINES: usize = 64;
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  corepost send --as alice --to bob hi                   sent as {\"text\":\"hi\"}
+  corepost send --as alice --to bob --to eve --json '[1,2]'
+  tail -f build.log | corepost send --as ci --to ops -   one message a line
+Exit code: 0 all are durable; 1 some are not; 2 a mistake in the arguments.";
 
 /// Sends messages and prints their acks. Exit code 0: all are durable; 1: some are not; 2: a mistake in the arguments.
 #[derive(Clone, Debug, clap::Args)]
@@ -49,13 +56,13 @@ pub struct SendArgs {
 }
 
 /// Sends, waits for all answers, and says how it went.
-pub fn run(args: SendArgs) -> ExitCode {
-    let fail = |code: u8, error: String| {
+pub fn run(args: SendArgs) -> Exit {
+    let fail = |exit: Exit, error: String| {
         eprintln!("corepost send: {error}");
-        ExitCode::from(code)
+        exit
     };
     if args.text == "-" && args.id.is_some() {
-        return fail(2, "--id names one message; lines of standard input get their own".into());
+        return fail(Exit::Usage, "--id names one message; lines of standard input get their own".into());
     }
     let setup = args.token.as_deref().map(read_token).transpose().map(|token| Setup {
         url: args.url.clone(),
@@ -66,12 +73,12 @@ pub fn run(args: SendArgs) -> ExitCode {
     });
     let sender = match setup.and_then(|setup| Sender::new(args, Peer::new(setup))) {
         Ok(sender) => sender,
-        Err(mistake) => return fail(2, mistake),
+        Err(mistake) => return fail(Exit::Usage, mistake),
     };
     match sender.send_all() {
-        Ok(0) => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::FAILURE,
-        Err(error) => fail(1, error),
+        Ok(0) => Exit::Done,
+        Ok(_) => Exit::Failed,
+        Err(error) => fail(Exit::Failed, error),
     }
 }
 

@@ -170,14 +170,14 @@ impl<'h> Connect<'h> {
     }
 }
 
-fn bad_from() -> Refused {
+pub(super) fn bad_from() -> Refused {
     Refused::bad(format!(
         "from is start, new, milliseconds since 1970, or -n for the last n (at most {FROM_LAST})"
     ))
 }
 
 /// `start`, `new`, `<ms>`, `-<n>`.
-fn start_from(text: &str) -> Option<StartFrom> {
+pub(super) fn start_from(text: &str) -> Option<StartFrom> {
     let number = |digits: &str| -> Option<u64> {
         let plain = !digits.is_empty() && digits.len() <= 19 && digits.bytes().all(|b| b.is_ascii_digit());
         plain.then(|| digits.parse().ok()).flatten()
@@ -196,7 +196,7 @@ fn start_from(text: &str) -> Option<StartFrom> {
 }
 
 /// `Authorization: Bearer …`; another scheme is a mistake, for it would be ignored in silence.
-fn bearer(head: &Head) -> Result<Option<&str>, Refused> {
+pub(super) fn bearer(head: &Head) -> Result<Option<&str>, Refused> {
     let Some(value) = text_of(head, "authorization")? else { return Ok(None) };
     let unauthorized =
         || Refused { status: Status::Unauthorized, message: "use Authorization: Bearer <token>".into() };
@@ -209,7 +209,7 @@ fn bearer(head: &Head) -> Result<Option<&str>, Refused> {
 }
 
 /// The one value of a header.
-fn text_of<'h>(head: &'h Head, name: &'static str) -> Result<Option<&'h str>, Refused> {
+pub(super) fn text_of<'h>(head: &'h Head, name: &'static str) -> Result<Option<&'h str>, Refused> {
     let mut values = head.headers.get_all(name).iter();
     let Some(value) = values.next() else { return Ok(None) };
     let text = value.to_str().map_err(|_| Refused::bad(format!("the header {name} is not ASCII")))?;
@@ -220,7 +220,7 @@ fn text_of<'h>(head: &'h Head, name: &'static str) -> Result<Option<&'h str>, Re
 }
 
 /// Percent-decoding as forms are encoded: `+` is a space. `None`: a broken escape, or not UTF-8.
-fn decode(text: &str) -> Option<String> {
+pub(super) fn decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {

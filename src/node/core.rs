@@ -25,6 +25,9 @@ pub enum Mail {
     Adopt(Box<Adopted>),
     /// Close everything and end.
     Stop,
+    /// Something to be done at the end of the turn, for tests.
+    #[cfg(test)]
+    Then(tests::Act),
 }
 
 /// A connection on its way to its core, upgraded but not yet answered.
@@ -175,6 +178,8 @@ async fn receive(core: Shared, mut inbox: Inbox<Mail>, round: Round) {
                 match mail {
                     Mail::Adopt(adopted) => connection::adopt(&core, *adopted),
                     Mail::Stop => return core.enter().stop(),
+                    #[cfg(test)]
+                    Mail::Then(act) => drop(monoio::spawn(async move { act.0() })),
                 }
             }
             if core.config.driver.defers_completions() {
@@ -187,3 +192,7 @@ async fn receive(core: Shared, mut inbox: Inbox<Mail>, round: Round) {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "core_tests.rs"]
+mod tests;

@@ -35,11 +35,11 @@ pub struct Running {
     /// How its cores talk to the kernel.
     pub driver: Driver,
     threads: Vec<JoinHandle<()>>,
-    addresses: Addresses,
+    pub(super) addresses: Addresses,
     shown: Vec<Arc<Mutex<Figures>>>,
 }
 
-struct Addresses(Vec<Address<Mail>>);
+pub(super) struct Addresses(pub(super) Vec<Address<Mail>>);
 
 impl fmt::Debug for Addresses {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -4,7 +4,7 @@ use super::directory::{Directory, sync_dir};
 use super::journal::{self, Tail};
 use super::meta::{self, BucketRow};
 use super::options::{Durability, Options};
-use crate::limits::{STORE_FILES, STORE_JOURNAL_BYTES, STORE_MEMTABLE_BYTES, STORE_MEMTABLES};
+use crate::limits::{STORE_FILES, STORE_JOURNAL_BYTES, STORE_MEMTABLES};
 use fjall::{
     AbstractTree, CompressionType, Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode,
     compaction::Leveled,
@@ -20,6 +20,7 @@ pub struct Store {
     pub meta: Keyspace,
     pub commits: Keyspace,
     durability: Durability,
+    memtable_bytes: u64,
 }
 
 /// Why the store could not be opened or written.
@@ -54,9 +55,10 @@ impl Store {
             .manual_journal_persist(true)
             .journal_compression(CompressionType::None)
             .open()?;
-        let meta = db.keyspace("meta", || keyspace_options(STORE_MEMTABLE_BYTES / 8))?;
-        let commits = db.keyspace("commits", || keyspace_options(STORE_MEMTABLE_BYTES / 2))?;
-        let store = Self { db, meta, commits, durability: options.durability };
+        let memtable_bytes = options.memtable_bytes;
+        let meta = db.keyspace("meta", || keyspace_options(memtable_bytes / 8))?;
+        let commits = db.keyspace("commits", || keyspace_options(memtable_bytes / 2))?;
+        let store = Self { db, meta, commits, durability: options.durability, memtable_bytes };
         // fjall syncs what is in a new keyspace's directory but not that directory's own name.
         sync_dir(&path.join("keyspaces"))?;
         sync_dir(directory.path())?;
@@ -65,7 +67,7 @@ impl Store {
 
     /// The keyspace of a bucket, durable before it is used: fjall would skip its rows in the journal otherwise.
     pub fn bucket(&self, number: u32) -> Result<Keyspace, StoreError> {
-        let keyspace = self.db.keyspace(&bucket_name(number), || keyspace_options(STORE_MEMTABLE_BYTES))?;
+        let keyspace = self.db.keyspace(&bucket_name(number), || keyspace_options(self.memtable_bytes))?;
         if let Some(parent) = keyspace.path().parent() {
             sync_dir(parent)?;
         }
@@ -124,7 +126,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let is_behind = |keyspace: &Keyspace| {
             keyspace.sealed_memtable_count() >= STORE_MEMTABLES
-                || keyspace.tree.active_memtable().size() > STORE_MEMTABLES as u64 * STORE_MEMTABLE_BYTES
+                || keyspace.tree.active_memtable().size() > STORE_MEMTABLES as u64 * self.memtable_bytes
         };
         while keyspaces.clone().any(is_behind) {
             self.db.persist(PersistMode::Buffer)?;
@@ -154,7 +156,7 @@ fn keyspace_options(memtable_bytes: u64) -> KeyspaceCreateOptions {
     KeyspaceCreateOptions::default()
         .max_memtable_size(memtable_bytes)
         .manual_journal_persist(true)
-        .compaction_strategy(Arc::new(Leveled::default().with_table_target_size(2 * STORE_MEMTABLE_BYTES)))
+        .compaction_strategy(Arc::new(Leveled::default().with_table_target_size(2 * memtable_bytes)))
 }
 
 impl From<io::Error> for StoreError {

@@ -1,6 +1,8 @@
 //! What an embedded log is opened with, and what opening it gives.
 
-use crate::limits::{MAILBOX_BYTES, MAILBOX_ENVELOPES, STORE_BUCKET_MS, STORE_BUCKETS, STORE_CACHE_BYTES};
+use crate::limits::{
+    MAILBOX_BYTES, MAILBOX_ENVELOPES, STORE_BUCKET_MS, STORE_BUCKETS, STORE_CACHE_BYTES, STORE_MEMTABLE_BYTES,
+};
 use crate::model::{Position, Topology};
 use std::sync::Arc;
 
@@ -32,6 +34,8 @@ pub struct Options {
     pub topology: Topology,
     /// Bytes of the block cache.
     pub cache_bytes: u64,
+    /// Bytes of a bucket's newest rows in memory before they become a table.
+    pub memtable_bytes: u64,
     /// Envelopes of one mailbox.
     pub mailbox_envelopes: u64,
     /// Bytes of one mailbox.
@@ -51,6 +55,7 @@ impl Options {
             retention_bytes: 10 << 30,
             topology,
             cache_bytes: STORE_CACHE_BYTES,
+            memtable_bytes: STORE_MEMTABLE_BYTES,
             mailbox_envelopes: MAILBOX_ENVELOPES,
             mailbox_bytes: MAILBOX_BYTES,
             clock: Arc::new(|| {

@@ -59,12 +59,13 @@ struct Reading<'a> {
 
 impl Reading<'_> {
     fn page(&self) -> Result<Page, Stop> {
-        let lowest = self.view.floor(self.read.partition).max(self.unerased()?);
+        let unerased = self.unerased()?;
+        let lowest = self.view.floor(self.read.partition).max(unerased);
         let upto = self.read.upto.offset;
         let begin = match self.read.from {
             ReadFrom::After(position) => {
-                self.judge(position)?;
-                return Ok(self.collect(position.offset, Some(position))?);
+                self.judge(position, unerased)?;
+                return Ok(self.collect(position.offset.max(unerased), Some(position))?);
             }
             ReadFrom::Oldest => lowest,
             ReadFrom::Since(at_ms) => self.since(at_ms, lowest)?,
@@ -81,14 +82,16 @@ impl Reading<'_> {
     }
 
     /// Whether everything between this position and the present is still there.
-    fn judge(&self, position: Position) -> Result<(), Stop> {
+    ///
+    /// An erase at or after `upto` is one its core has not heard of: it skips what is before, and judges nobody yet.
+    fn judge(&self, position: Position, unerased: u64) -> Result<(), Stop> {
         if position.offset < self.view.floor(self.read.partition) {
             return Err(Unresumed::Expired.into());
         }
         if !self.view.epochs(self.read.partition).still_hold(position) {
             return Err(Unresumed::Truncated.into());
         }
-        if position.offset < self.unerased()? {
+        if position.offset < unerased && unerased <= self.read.upto.offset {
             return Err(Unresumed::Erased.into());
         }
         Ok(())
