@@ -13,7 +13,7 @@ mod url;
 pub use dial::Event;
 pub use peer::{Peer, Setup, Stopped, What};
 pub use signals::post_signals;
-pub use url::{BadUrl, Url};
+pub use url::Url;
 
 use crate::model::{BadId, ClientId};
 
