@@ -134,6 +134,8 @@ pub const MAILBOX_BYTES: u64 = 64 << 20;
 pub const PARTITIONS: u16 = 64;
 /// Cores of one node. More: a configuration error.
 pub const CORES: usize = 256;
+/// Messages that wait in a core's inbox, beyond which the log's thread waits before it tells the core more.
+pub const CORE_BACKLOG: u64 = 65_536;
 /// Descriptors a node needs beside its sockets; the limit of open files less these bounds the connections.
 pub const OWN_FILES: usize = 128;
 /// Time a client of the HTTP API may take nothing of its answer. Later: the connection is closed.
