@@ -8,7 +8,7 @@ use super::begin::{At, Beginning};
 use super::mailbox::{Attachment, Mailbox, Phase, Recent, Token};
 use super::reads::{Purpose, Reads};
 use super::recent::RecentOrder;
-use crate::counters::Dropped;
+use crate::counters::{Dropped, Refusal};
 use crate::limits::{FRESH_MS, PULL_BYTES, REVOCATIONS};
 use crate::log::{Page, Read, ReadFrom, ReadTicket, Record, Revocation, Unreadable};
 use crate::model::{
@@ -148,11 +148,13 @@ impl Home {
     fn attach(&mut self, client: ClientId, attachment: Attachment, start: Start, turn: &mut Turn<'_>) {
         let (session, ask) = (attachment.session, attachment.ask);
         if self.is_revoked(&client, attachment.token) {
+            turn.counters.refuse(Refusal::Unauthorized);
             return turn.say_session(&client, session, ToSession::Dismissed(Dismissal::Revoked));
         }
         let head = self.head(self.partition(&client));
         let mailbox = self.mailboxes.entry(client.clone()).or_insert_with(|| Mailbox::new(head));
         if mailbox.attachments.len() >= self.settings.sessions_per_client {
+            turn.counters.refuse(Refusal::TooManySessions);
             return turn.say_session(&client, session, ToSession::Dismissed(Dismissal::TooManySessions));
         }
         let (beginning, at) = Beginning::judge(start, self.log_epoch, head, Some(mailbox));
