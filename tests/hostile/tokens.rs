@@ -165,7 +165,8 @@ fn a_token_that_proves_nothing_opens_nothing() {
     for (name, token) in &tokens {
         let header = status(upgrade("/v1/ws?client=root", &format!("Authorization: Bearer {token}\r\n")));
         // An empty one is none at all, or broken; it opens nothing either way.
-        assert!(header == "401" || (token.is_empty() && header == "400"), "{name} in the header: {header}");
+        let none = (token.is_empty() && header == "400") || (token.len() > 8_000 && header == "431");
+        assert!(header == "401" || none, "{name} in the header: {header}");
         let escaped = token.replace('=', "%3D").replace('?', "%3F");
         assert_eq!(
             status(upgrade(&format!("/v1/ws?client=root&token={escaped}"), "")),

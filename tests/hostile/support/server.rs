@@ -26,6 +26,7 @@ pub struct Server {
     pub base: usize,
     /// Turns that were late before the first attack: those of the start.
     late_at_start: f64,
+    endless_at_start: f64,
     _one: MutexGuard<'static, ()>,
 }
 
@@ -74,7 +75,8 @@ impl Server {
             rest.split_whitespace().next().unwrap().parse().unwrap()
         };
         let (addr, admin) = (field("listen="), field("admin="));
-        Self { child, addr, admin, dir, base: 0, late_at_start: 0.0, _one: one }.warmed()
+        Self { child, addr, admin, dir, base: 0, late_at_start: 0.0, endless_at_start: 0.0, _one: one }
+            .warmed()
     }
 
     /// After the first messages, when what is built once is built. With keys, clients need tokens, and a test looks
@@ -84,7 +86,8 @@ impl Server {
             self.pair("warm");
         }
         self.base = self.rss();
-        self.late_at_start = self.metrics().late();
+        let metrics = self.metrics();
+        (self.late_at_start, self.endless_at_start) = (metrics.late(), metrics.turns_over_quarter_second());
         self
     }
 
@@ -148,11 +151,18 @@ impl Server {
         self.small(what, bounds);
     }
 
-    /// No turn was late since the start by its own doing.
+    /// No turn was late since the start by its own doing. An unoptimised program is some thirty times slower, so there
+    /// only what would be far too late at any speed fails.
     pub fn punctual(&self, what: &str) {
         let metrics = self.metrics();
         let late = metrics.late() - self.late_at_start;
-        assert!(late == 0.0, "{late} late turns after: {what}\n{}", metrics.show("corepost_core_"));
+        let endless = metrics.turns_over_quarter_second() - self.endless_at_start;
+        let failed = if cfg!(debug_assertions) { late > 0.0 && endless > 0.0 } else { late > 0.0 };
+        assert!(
+            !failed,
+            "{late} late turns, {endless} of 250 ms, after: {what}\n{}",
+            metrics.show("corepost_core_")
+        );
     }
 
     /// Its memory comes back within its bound.
