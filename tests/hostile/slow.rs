@@ -57,7 +57,7 @@ fn slow_bodies_cost_what_they_have_sent_and_nobody_else_anything() {
         server.pair("meanwhile");
     }
     // Not 200 × 8 MiB: a declared length is believed only when it has come.
-    server.unharmed_by("400 slow bodies", Unharmed { grown: 24 * MIB });
+    server.unharmed_by("400 slow bodies", Unharmed { grown: 24 * MIB, heavy: false });
     drop(slow);
     within(10, "their descriptors are closed", || server.files() < 100);
 }
@@ -80,7 +80,7 @@ fn bodies_of_a_core_together_are_bounded() {
                 peer
             })
             .collect();
-        server.unharmed_by("40 bodies of 7 MiB", Unharmed { grown: most });
+        server.unharmed_by("40 bodies of 7 MiB", Unharmed { grown: most, heavy: false });
         // Those beyond the bound are told to come again, or find their socket closed over what they still send.
         let mut refused = 0;
         for peer in &mut peers {

@@ -117,10 +117,7 @@ fn bad() -> Vec<(&'static str, String)> {
         ("iat a list", with("iat", json!([1]))),
         ("send a string", with("send", json!("bob"))),
         ("send of numbers", with("send", json!([1]))),
-        (
-            "send of 1,000 patterns",
-            with("send", json!((0..1_000).map(|n| format!("{n}*")).collect::<Vec<_>>())),
-        ),
+        ("send of 1,000 patterns", with("send", json!(vec!["*"; 1_000]))),
         ("send of 257 patterns", with("send", json!((0..257).map(|n| n.to_string()).collect::<Vec<_>>()))),
         ("send with a star in the middle", with("send", json!(["a*b"]))),
         ("send with a bad name", with("send", json!(["a\"b"]))),
