@@ -119,9 +119,7 @@ fn bad() -> Vec<(&'static str, String)> {
         ("send of numbers", with("send", json!([1]))),
         ("send of 1,000 patterns", with("send", json!(vec!["*"; 1_000]))),
         ("send of 257 patterns", with("send", json!((0..257).map(|n| n.to_string()).collect::<Vec<_>>()))),
-        ("send with a star in the middle", with("send", json!(["a*b"]))),
         ("send with a bad name", with("send", json!(["a\"b"]))),
-        ("send null", with("send", Value::Null)),
     ]
 }
 
