@@ -1,5 +1,6 @@
 //! Reading: every way to begin, paging, counting, and every reason why a position does not lead to the present.
 #![cfg(feature = "serve")]
+#![allow(clippy::unwrap_used)]
 
 mod store_support;
 
