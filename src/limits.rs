@@ -17,6 +17,18 @@ pub const JSON_DEPTH: usize = 32;
 pub const HEAD_BYTES: usize = 8 << 10;
 /// Bytes of an HTTP publish body. More: 413.
 pub const PUBLISH_BYTES: usize = 8 << 20;
+/// Bytes of a body where none is asked for, read and forgotten. More: 413.
+pub const IGNORED_BODY_BYTES: usize = 4 << 10;
+/// Bytes of request bodies that one core holds while they come in. More: the one that asks is answered 503.
+pub const BODY_BYTES: usize = 64 << 20;
+/// Time from a request's head to the end of its body. Later: 408 and close.
+pub const BODY_MS: u64 = 60_000;
+/// Time between two requests of one connection. Later: closed without a word.
+pub const KEEP_ALIVE_MS: u64 = 75_000;
+/// Bytes of the line before a chunk of a body. More: 400.
+pub const CHUNK_LINE_BYTES: usize = 256;
+/// Bytes of all extensions and trailers of one chunked body together, which nobody reads. More: 400.
+pub const CHUNK_EXTRAS_BYTES: usize = 4 << 10;
 /// Time from accept to a complete request head. Later: 408 and close.
 pub const HANDSHAKE_MS: u64 = 5_000;
 /// Time from upgrade to `welcome`. Later: close 1013, for the home could not answer.
@@ -54,6 +66,46 @@ pub const APPENDS_IN_FLIGHT: usize = 16_384;
 pub const APPEND_BYTES_IN_FLIGHT: usize = 64 << 20;
 /// Commands of one core that wait in another core's inbox. Reached: the session whose command needs it is parked.
 pub const INBOX_COMMANDS: usize = 16_384;
+/// Sockets one core accepts in one turn; more wait in the kernel's backlog until the next.
+pub const ACCEPTS_PER_TURN: usize = 64;
+/// Connections the kernel keeps for each core until it accepts them. More: refused by the kernel.
+pub const BACKLOG: i32 = 4_096;
+/// Pause in accepting after the system had no descriptor or memory left for one more.
+pub const ACCEPT_PAUSE_MS: u64 = 100;
+/// Sockets of one core whose request head is not complete. One more is answered 503.
+pub const ARRIVALS: usize = 32_768;
+/// Bytes of incomplete request heads of one core. More: the one that asks is answered 503.
+pub const ARRIVAL_BYTES: usize = 32 << 20;
+/// Bytes of the buffer that a socket is lent while it is active.
+pub const READ_BYTES: usize = 4 << 10;
+/// The same after a read that filled it: a long message is coming.
+pub const READ_BYTES_LONG: usize = 64 << 10;
+/// Buffers of either size a core keeps for the next socket; more are given back to the allocator.
+pub const POOLED_BUFFERS: usize = 1_024;
+/// Long buffers a core keeps, likewise.
+pub const POOLED_BUFFERS_LONG: usize = 32;
+/// Connections of one core. One more is answered 503. (Descriptors usually run out before.)
+pub const CONNECTIONS: usize = 1 << 20;
+/// Time a refused request's answer may take to be read before its socket is closed over it.
+pub const REFUSAL_MS: u64 = 1_000;
+/// Bytes read and forgotten after a refusal, so that the peer sees the answer instead of a reset.
+pub const REFUSAL_BYTES: usize = 64 << 10;
+/// Time a stopping core waits for its sockets to end after it has shut them all.
+pub const STOP_MS: u64 = 2_000;
+/// Silence after which an active socket gives its read buffer back and is parked without one.
+pub const QUIET_MS: u64 = 1_000;
+/// Time between two ticks of a core: the resolution of every deadline.
+pub const TICK_MS: u64 = 50;
+/// A turn of a core that takes longer is counted as late, for it delays every session of that core.
+pub const TURN_MS: u64 = 50;
+/// Connections to the admin address at a time. One more is closed at once.
+pub const ADMIN_CONNECTIONS: usize = 64;
+/// Time for a request to the admin address, and again for its answer to be taken. Later: closed.
+pub const ADMIN_MS: u64 = 5_000;
+/// Bytes read and forgotten behind a request to the admin address, so that its answer is not lost to a reset.
+pub const ADMIN_DRAIN_BYTES: usize = 64 << 10;
+/// Time in which a core must report on itself. Later: it counts as silent, and the node as not ready.
+pub const REPORT_MS: u64 = 1_000;
 /// Store reads of one core that have not been answered; further ones wait in a queue of their sessions.
 pub const READS_IN_FLIGHT: usize = 64;
 /// Bytes of one page of replay, the unit of fairness between sessions that catch up.
@@ -68,6 +120,8 @@ pub const FROM_LAST: u64 = 10_000;
 pub const PULL_DEFAULT: usize = 100;
 /// Greatest `limit` of an HTTP pull. More: 400.
 pub const PULL_MOST: usize = 1_000;
+/// Bytes of the messages of one HTTP pull, one more than fits excepted. Reached: the page ends there, with `more`.
+pub const PULL_BYTES: usize = 1 << 20;
 /// Log time a dedupe key is remembered (DESIGN.md §3.4).
 pub const DEDUPE_MS: u64 = 600_000;
 /// Offsets of a partition a dedupe key is remembered, whichever of the two ends first.
@@ -80,6 +134,12 @@ pub const MAILBOX_BYTES: u64 = 64 << 20;
 pub const PARTITIONS: u16 = 64;
 /// Cores of one node. More: a configuration error.
 pub const CORES: usize = 256;
+/// Messages that wait in a core's inbox, beyond which the log's thread waits before it tells the core more.
+pub const CORE_BACKLOG: u64 = 65_536;
+/// Descriptors a node needs beside its sockets; the limit of open files less these bounds the connections.
+pub const OWN_FILES: usize = 128;
+/// Time a client of the HTTP API may take nothing of its answer. Later: the connection is closed.
+pub const TAKE_MS: u32 = 30_000;
 /// Age beyond which what a core knows of its log is too old to say `welcome` or `live` from.
 pub const FRESH_MS: u64 = 1_000;
 /// `send` patterns in one token. More: the token is refused.
@@ -105,6 +165,8 @@ pub const CONFIG_FILE_BYTES: u64 = 1 << 20;
 pub const ORIGINS: usize = 64;
 /// Messages or bytes a second of a rate, at most: 1 GB/s. More: a configuration error.
 pub const RATE_MOST: u32 = 1_000_000_000;
+/// What `--sessions-per-client` may be raised to: a deliver names each session of its core.
+pub const SESSIONS_MOST: u32 = 4_096;
 /// Revocations a node remembers. Reached: `revoke=true` answers 503 and changes nothing.
 pub const REVOCATIONS: usize = 1_000_000;
 /// Records of one commit of the store. Reached: the commit goes, and what waits is the next one. A commit may be
@@ -188,8 +250,12 @@ const _: () =
 const _: () = assert!(MESSAGE_BYTES < SKIM_BYTES);
 // The largest publish fits what one core may have in flight, or it could never be accepted.
 const _: () = assert!(RECIPIENTS < APPENDS_IN_FLIGHT && PUBLISH_BYTES < APPEND_BYTES_IN_FLIGHT);
+// A core takes some of the largest publishes at once, and a page of a pull holds several of the largest messages.
+const _: () = assert!(PUBLISH_BYTES * 4 <= BODY_BYTES && MESSAGE_BYTES * 8 <= PULL_BYTES);
 // The largest list of recipients (each once, quoted, with a comma) and a useful body fit the skim limit.
 const _: () = assert!(RECIPIENTS * (ID_BYTES + 3) < SKIM_BYTES);
+// A parked socket costs no buffer, an active one the short one: a long one is lent only after a full short one.
+const _: () = assert!(READ_BYTES < READ_BYTES_LONG && HEAD_BYTES <= READ_BYTES_LONG);
 // A dead peer is noticed before the balancers' usual idle limit of a minute.
 const _: () = assert!(PING_INTERVAL_MS + PONG_TIMEOUT_MS < 60_000);
 // A core that hears every beat but one still knows enough, and idle cores are not called stale.

@@ -115,7 +115,9 @@ impl fmt::Display for GaveUp {
             }
             Self::Closed(4409) => f.write_str("this client has too many sessions; close one of its others"),
             Self::Closed(code) => write!(f, "the server closed the connection for good (code {code})"),
-            Self::Refused(400) => f.write_str("the server refused the request: check the ID and `from`"),
+            Self::Refused(400) => {
+                f.write_str("the server refused the request; check the URL, the ID and `from`")
+            }
             Self::Refused(403) => f.write_str("the server does not permit this client or origin"),
             Self::Refused(404) => f.write_str("there is no Corepost at this URL: the path is /v1/ws"),
             Self::Refused(status) => write!(f, "the server refused the connection with HTTP status {status}"),

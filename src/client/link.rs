@@ -1,7 +1,7 @@
 //! The state of a client's connection, and what the passing of time means for it.
 
 use super::ending::Parting;
-use crate::limits::{CLIENT_SLACK_MS, PING_INTERVAL_MS, RETRY_MOST_MS, WELCOME_MS};
+use crate::limits::{CLIENT_SLACK_MS, PING_INTERVAL_MS, PONG_TIMEOUT_MS, RETRY_MOST_MS, WELCOME_MS};
 
 #[derive(Clone, Debug)]
 pub(super) enum Link {
@@ -70,6 +70,14 @@ impl Open {
         if self.pinged {
             self.pinged = false;
             self.deadline_ms = u64::MAX;
+        }
+    }
+
+    /// A ping goes out: something must come back.
+    pub(super) fn ping(&mut self, now_ms: u64) {
+        if self.welcomed_ms.is_some() {
+            self.pinged = true;
+            self.deadline_ms = now_ms + PONG_TIMEOUT_MS;
         }
     }
 

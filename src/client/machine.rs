@@ -10,7 +10,7 @@ use super::letter::{Frame, Letter};
 use super::link::{Due, Link, Open};
 use super::outbox::{Outbox, Refused, Unsent};
 use super::output::{Delivery, Options, Output, Stats};
-use crate::limits::{BACKOFF_FORGIVEN_MS, CONNECT_MS, PONG_TIMEOUT_MS, RETRY_MOST_MS, TOKEN_TRIES};
+use crate::limits::{BACKOFF_FORGIVEN_MS, CONNECT_MS, RETRY_MOST_MS, TOKEN_TRIES};
 use crate::model::{ClientId, Heard, HeardError, HeardMessage, HeardWelcome, Now};
 use std::collections::VecDeque;
 
@@ -139,8 +139,7 @@ impl Client {
             Link::Open(open) => match open.due(now_ms) {
                 Due::Nothing => self.transmit_due(now_ms),
                 Due::Ping => {
-                    open.pinged = true;
-                    open.deadline_ms = now_ms + PONG_TIMEOUT_MS;
+                    open.ping(now_ms);
                     self.outputs.push_back(Output::Transmit(Frame::Ping));
                 }
                 Due::Leave(why) => self.leave(why, now),
@@ -216,6 +215,14 @@ impl Client {
             }
             Link::Over => Err(Unsent::Over),
             _ => Err(Unsent::Away),
+        }
+    }
+
+    /// Asks the server for a sign of life and its position now. What was sent before was taken up before the answer.
+    pub fn ping(&mut self, now: Now) {
+        if let Link::Open(open) = &mut self.link {
+            open.ping(now.mono_ms);
+            self.outputs.push_back(Output::Transmit(Frame::Ping));
         }
     }
 

@@ -6,3 +6,13 @@
 pub mod json;
 pub mod record;
 pub mod websocket;
+
+use crate::model::Push;
+
+/// Appends what a client is told as a whole WebSocket frame, written into its place.
+#[inline]
+pub fn write_push(push: &Push, face: &json::Face<'_>, out: &mut Vec<u8>) {
+    let frame = websocket::begin_text(json::size_hint(push), out);
+    json::encode(push, face, out);
+    frame.finish(out);
+}

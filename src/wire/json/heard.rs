@@ -1,113 +1,11 @@
 //! What a server says, as our own clients understand it.
 //!
-//! Lenient where the protocol may grow: unknown members are ignored, and a frame of an unknown type is
-//! [`Heard::Other`].
+//! Lenient where the protocol may grow: unknown members are ignored, a frame of an unknown type is
+//! [`Heard::Unknown`].
 
 use super::document::{Document, Reader, Value};
+use crate::model::{Heard, HeardError, HeardFailed, HeardMessage, HeardWelcome};
 use simd_json::{Node, StaticNode};
-
-/// One frame from a server. Cursors stay text: clients only keep, compare and present them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Heard<'a> {
-    /// The first frame.
-    Welcome {
-        /// Who one is.
-        client: &'a str,
-        /// The session's name.
-        session: &'a str,
-        /// The node's ordinal.
-        node: u64,
-        /// Where the session starts.
-        cursor: &'a str,
-        /// There when a cursor was presented.
-        resumed: Option<bool>,
-        /// Why it was not resumed.
-        reason: Option<&'a str>,
-        /// Messages to come before `live`.
-        missed: u64,
-        /// There are more than `missed`.
-        more: bool,
-        /// The JSON of `limits`.
-        limits: &'a [u8],
-    },
-    /// A message of the mailbox.
-    Message {
-        /// The sender, if known.
-        from: Option<&'a str>,
-        /// The sender's name for it.
-        id: Option<&'a str>,
-        /// Log append time, Unix milliseconds.
-        at_ms: u64,
-        /// Nothing of the mailbox lies between this and the message.
-        prev: &'a str,
-        /// The message's own position.
-        cursor: &'a str,
-        /// JSON of the send's `to`, for a copy of one's own message.
-        to: Option<&'a [u8]>,
-        /// JSON, byte for byte as sent.
-        body: &'a [u8],
-    },
-    /// A message beside the mailbox.
-    Ephemeral {
-        /// The sender.
-        from: Option<&'a str>,
-        /// JSON, byte for byte as sent.
-        body: &'a [u8],
-    },
-    /// Replay has reached the present.
-    Live {
-        /// Where the session stands.
-        cursor: &'a str,
-    },
-    /// Nothing for us up to here.
-    Cursor {
-        /// Where the session stands.
-        cursor: &'a str,
-    },
-    /// The answer to a ping.
-    Pong {
-        /// Where the session stands, once it does.
-        cursor: Option<&'a str>,
-    },
-    /// A send is durable.
-    Ack {
-        /// Its name.
-        id: &'a str,
-        /// Log append time, Unix milliseconds.
-        at_ms: u64,
-    },
-    /// Something was refused.
-    Error {
-        /// The send's name, if it was one with a valid name.
-        id: Option<&'a str>,
-        /// What kind of refusal.
-        code: &'a str,
-        /// For people.
-        message: &'a str,
-        /// When trying again makes sense.
-        retry_after_ms: Option<u64>,
-        /// The recipients it failed for, if others stand.
-        failed: Vec<FailedTo<'a>>,
-    },
-    /// The node is leaving.
-    Drain {
-        /// When it will close this connection.
-        reconnect_after_ms: u64,
-        /// Where the session stands, once it does.
-        cursor: Option<&'a str>,
-    },
-    /// A type this client does not know: to be ignored.
-    Other,
-}
-
-/// A recipient of a list that a send failed for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FailedTo<'a> {
-    /// Who.
-    pub to: &'a str,
-    /// Why.
-    pub code: &'a str,
-}
 
 /// The frame is no JSON object with what its type needs: a server that does not speak this protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,10 +63,12 @@ struct Members<'p> {
     resumed: Option<bool>,
     more: Option<bool>,
     ephemeral: Option<bool>,
+    message_bytes: Option<u64>,
+    ping_interval_ms: Option<u64>,
     limits: Option<&'p [u8]>,
     to: Option<&'p [u8]>,
     body: Option<&'p [u8]>,
-    failed: Vec<FailedTo<'p>>,
+    failed: Vec<HeardFailed<'p>>,
 }
 
 fn read<'p>(reader: &Reader<'_, 'p>) -> Option<Heard<'p>> {
@@ -200,7 +100,14 @@ impl<'p> Members<'p> {
             "resumed" => self.resumed = truth(value.node),
             "more" => self.more = truth(value.node),
             "ephemeral" => self.ephemeral = truth(value.node),
-            "limits" => self.limits = Some(value.json),
+            "limits" => {
+                self.limits = Some(value.json);
+                reader.members_of(value.at, |key, node| match key {
+                    "message_bytes" => self.message_bytes = number(node),
+                    "ping_interval_ms" => self.ping_interval_ms = number(node),
+                    _ => {}
+                });
+            }
             "to" => self.to = Some(value.json),
             "body" => self.body = Some(value.json),
             "failed" => self.failed = failed(value, reader),
@@ -211,7 +118,7 @@ impl<'p> Members<'p> {
     /// `None` when something is missing that its type always has.
     fn heard(self) -> Option<Heard<'p>> {
         Some(match self.kind? {
-            "welcome" => Heard::Welcome {
+            "welcome" => Heard::Welcome(HeardWelcome {
                 client: self.client?,
                 session: self.session?,
                 node: self.node.unwrap_or_default(),
@@ -220,38 +127,40 @@ impl<'p> Members<'p> {
                 reason: self.reason,
                 missed: self.missed?,
                 more: self.more.unwrap_or_default(),
-                limits: self.limits.unwrap_or(b"{}"),
-            },
+                message_bytes: self.message_bytes,
+                ping_interval_ms: self.ping_interval_ms,
+                limits: self.limits.unwrap_or_default(),
+            }),
             "message" if self.ephemeral == Some(true) => {
                 Heard::Ephemeral { from: self.from, body: self.body? }
             }
-            "message" => Heard::Message {
+            "message" => Heard::Message(HeardMessage {
                 from: self.from,
                 id: self.id,
+                to: self.to,
                 at_ms: self.at_ms?,
                 prev: self.prev?,
                 cursor: self.cursor?,
-                to: self.to,
                 body: self.body?,
-            },
+            }),
             "live" => Heard::Live { cursor: self.cursor? },
             "cursor" => Heard::Cursor { cursor: self.cursor? },
             "pong" => Heard::Pong { cursor: self.cursor },
             "ack" => Heard::Ack { id: self.id?, at_ms: self.at_ms? },
-            "error" => Heard::Error {
+            "error" => Heard::Error(HeardError {
                 id: self.id,
                 code: self.code?,
                 message: self.message.unwrap_or_default(),
                 retry_after_ms: self.retry_after_ms,
                 failed: self.failed,
-            },
+            }),
             "drain" => Heard::Drain { reconnect_after_ms: self.reconnect_after_ms?, cursor: self.cursor },
-            _ => Heard::Other,
+            kind => Heard::Unknown { kind },
         })
     }
 }
 
-fn failed<'p>(value: Value<'p>, reader: &Reader<'_, 'p>) -> Vec<FailedTo<'p>> {
+fn failed<'p>(value: Value<'p>, reader: &Reader<'_, 'p>) -> Vec<HeardFailed<'p>> {
     let mut all = Vec::new();
     for (at, _) in reader.elements_of(value.at) {
         let (mut to, mut code) = (None, None);
@@ -261,7 +170,7 @@ fn failed<'p>(value: Value<'p>, reader: &Reader<'_, 'p>) -> Vec<FailedTo<'p>> {
             _ => {}
         });
         if let (Some(to), Some(code)) = (to, code) {
-            all.push(FailedTo { to, code });
+            all.push(HeardFailed { to, code });
         }
     }
     all

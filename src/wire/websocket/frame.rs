@@ -88,7 +88,8 @@ pub fn write_frame(op: Opcode, payload: &[u8], out: &mut Vec<u8>) {
 /// Appends a close frame. A reason beyond 123 bytes is cut, at a character.
 pub fn write_close(code: Option<u16>, reason: &str, out: &mut Vec<u8>) {
     let Some(code) = code else { return write_frame(Opcode::Close, &[], out) };
-    let reason = &reason.as_bytes()[..reason.floor_char_boundary(123)];
+    let most = (0..=reason.len().min(123)).rev().find(|&end| reason.is_char_boundary(end));
+    let reason = &reason.as_bytes()[..most.unwrap_or_default()];
     let (bytes, size) = header(Opcode::Close, 2 + reason.len());
     out.extend_from_slice(&bytes[..size]);
     out.extend_from_slice(&code.to_be_bytes());

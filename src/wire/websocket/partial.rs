@@ -5,10 +5,9 @@
 
 use super::header::{Header, LONGEST};
 use super::utf8::Utf8;
-use super::{PartialBudget, Rules, mask, receiver::take};
+use super::{Opcode, PartialBudget, Rules, mask, receiver::take};
 use crate::limits::PARTIAL_STEP;
 use crate::model::CloseCode;
-use crate::wire::websocket::Opcode;
 
 /// What every partial takes from the budget, however little it holds.
 pub(super) const FIXED: usize = size_of::<Partial>();
@@ -19,7 +18,8 @@ pub(super) const CONTROL_MOST: usize = 125;
 /// A frame or message in progress.
 #[derive(Debug)]
 pub(super) struct Partial {
-    /// When its first byte came.
+    /// When its first byte came, on the clock of all that time is measured against (one for the machine, so that
+    /// it means the same to a process that takes this over).
     pub since_ms: u64,
     /// Its event was handed out; nothing is in progress any more.
     pub finished: bool,

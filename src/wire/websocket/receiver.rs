@@ -56,6 +56,21 @@ impl Receiver {
         budget: &mut PartialBudget,
         now_ms: u64,
     ) -> Result<Option<Event<'e>>, CloseCode> {
+        let result = self.advance(input, rules, budget, now_ms);
+        if matches!(result, Err(_) | Ok(Some(Event::Close(_)))) {
+            *input = &mut [];
+        }
+        result
+    }
+
+    #[inline]
+    fn advance<'e, 'i: 'e>(
+        &'e mut self,
+        input: &mut &'i mut [u8],
+        rules: &Rules,
+        budget: &mut PartialBudget,
+        now_ms: u64,
+    ) -> Result<Option<Event<'e>>, CloseCode> {
         if self.partial.as_ref().is_some_and(|partial| partial.finished) {
             self.release(budget);
         }
@@ -65,11 +80,7 @@ impl Receiver {
             }
             if let Some(header) = whole_frame(input, rules)? {
                 let frame = take(input, header.size + header.len);
-                let event = whole_event(header, &mut frame[header.size..], rules)?;
-                if matches!(event, Event::Close(_)) {
-                    *input = &mut [];
-                }
-                return Ok(Some(event));
+                return whole_event(header, &mut frame[header.size..], rules).map(Some);
             }
         }
         self.go_on(input, rules, budget, now_ms)
@@ -98,22 +109,17 @@ impl Receiver {
         now_ms: u64,
     ) -> Result<Option<Event<'e>>, CloseCode> {
         if self.partial.is_none() {
-            budget.take(FIXED).inspect_err(|_| *input = &mut [])?;
+            budget.take(FIXED)?;
             self.partial = Some(Box::new(Partial::new(now_ms)));
         }
         let partial = self.partial.as_mut().expect("it was just made sure of");
-        let step = match partial.step(input, rules, budget).and_then(|step| partial.check(step)) {
-            Ok(step) => step,
+        match partial.step(input, rules, budget).and_then(|step| partial.check(step)) {
+            Ok(step) => Ok(self.partial.as_mut().and_then(|partial| partial.event(step))),
             Err(code) => {
                 self.release(budget);
-                *input = &mut [];
-                return Err(code);
+                Err(code)
             }
-        };
-        if step == Step::Control(Opcode::Close) {
-            *input = &mut [];
         }
-        Ok(self.partial.as_mut().and_then(|partial| partial.event(step)))
     }
 }
 
@@ -144,16 +150,10 @@ impl Partial {
 
 /// The header of the frame at the start of `input`, if that frame is there whole, stands alone, and is kept.
 #[inline]
-fn whole_frame(input: &mut &mut [u8], rules: &Rules) -> Result<Option<Header>, CloseCode> {
-    match Header::parse(input, rules, false) {
-        Ok(header) => Ok(header.filter(|header| {
-            header.fin && header.len <= rules.keep && input.len() >= header.size + header.len
-        })),
-        Err(code) => {
-            *input = &mut [];
-            Err(code)
-        }
-    }
+fn whole_frame(input: &[u8], rules: &Rules) -> Result<Option<Header>, CloseCode> {
+    let header = Header::parse(input, rules, false)?;
+    Ok(header
+        .filter(|header| header.fin && header.len <= rules.keep && input.len() >= header.size + header.len))
 }
 
 /// The event of one whole frame, unmasked in place.

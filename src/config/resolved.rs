@@ -1,0 +1,137 @@
+//! Settings as they are meant: typed, in bounds, consistent with each other. A [`Config`] is a good one.
+
+use super::keyfiles::{KeyFileMistake, KeyFiles};
+use crate::access::{Access, Rate, SendRates};
+use crate::words::words;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+words! {
+    /// What serves the sockets.
+    Driver {
+        /// io_uring, or epoll where it is refused.
+        Auto = "auto",
+        /// io_uring, or the end.
+        Uring = "uring",
+        /// epoll, also where io_uring would work.
+        Epoll = "epoll",
+    }
+}
+
+words! {
+    /// What an acknowledged message survives.
+    Durability {
+        /// A power cut.
+        Fsync = "fsync",
+        /// The end of the process, however it comes.
+        Process = "process",
+    }
+}
+
+words! {
+    /// How the log on standard error looks.
+    LogFormat {
+        /// For people.
+        Human = "human",
+        /// One JSON object a line.
+        Json = "json",
+    }
+}
+
+words! {
+    /// How much is logged.
+    LogLevel {
+        /// What needs somebody.
+        Error = "error",
+        /// What may need somebody.
+        Warn = "warn",
+        /// What happens to the process as a whole.
+        Info = "info",
+        /// What happens to single sessions.
+        Debug = "debug",
+        /// Everything.
+        Trace = "trace",
+    }
+}
+
+/// The log's look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogOutput {
+    /// How it looks.
+    pub format: LogFormat,
+    /// How much.
+    pub level: LogLevel,
+}
+
+/// Everything that a node is started with.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Clients and the HTTP API.
+    pub listen: SocketAddr,
+    /// Health and metrics.
+    pub admin: SocketAddr,
+    /// This node's ordinal.
+    pub node: u16,
+    /// The CPU of each core, so as many cores as there are here; a CPU may stand there twice.
+    pub cpus: Vec<usize>,
+    /// What serves the sockets.
+    pub driver: Driver,
+    /// Where the log is kept.
+    pub data: PathBuf,
+    /// What an acknowledged message survives.
+    pub durability: Durability,
+    /// Messages older than this go.
+    pub retention_ms: u64,
+    /// Bytes of all messages kept.
+    pub retention_bytes: u64,
+    /// Messages of one mailbox.
+    pub mailbox_messages: u64,
+    /// Bytes of one mailbox.
+    pub mailbox_bytes: u64,
+    /// Memory for blocks of the store.
+    pub store_cache_bytes: u64,
+    /// Memory of each core for the newest messages.
+    pub recent_bytes: usize,
+    /// Over how long sessions are sent away at the end.
+    pub drain_window_ms: u64,
+    /// From accept to a complete request head.
+    pub handshake_ms: u64,
+    /// Silence after which a socket is pinged.
+    pub ping_interval_ms: u64,
+    /// Silence after a ping that means the peer is gone.
+    pub pong_timeout_ms: u64,
+    /// Quiet time after which a client is told its position.
+    pub cursor_refresh_ms: u64,
+    /// Connections in all; `None` is as many as open files allow.
+    pub max_connections: Option<u32>,
+    /// Connections of one address.
+    pub max_connections_per_ip: Option<u32>,
+    /// New connections a second.
+    pub connect_rate: Option<Rate>,
+    /// What each session may send.
+    pub send_rates: SendRates,
+    /// Sessions of one client at a time.
+    pub sessions_per_client: usize,
+    /// Bytes of one message as it comes in.
+    pub message_bytes: usize,
+    /// Bytes that wait for a slow reader.
+    pub outbound_bytes: usize,
+    /// The log's look.
+    pub log: LogOutput,
+    /// Where the keys are, to read them again.
+    pub key_files: KeyFiles,
+    /// What was in them, and the origins.
+    pub access: Access,
+}
+
+impl Config {
+    /// How many cores.
+    pub fn cores(&self) -> u16 {
+        u16::try_from(self.cpus.len()).expect("limits::CORES bounds the cores")
+    }
+
+    /// What is in the files of keys now: for SIGHUP. On a mistake the old ones should stay in use.
+    pub fn read_access_again(&self) -> Result<Access, Vec<KeyFileMistake>> {
+        self.key_files.read(self.access.origins.clone())
+    }
+}

@@ -1,0 +1,221 @@
+//! Every setting once: its name, its default and what it is for.
+//!
+//! Flags, keys of the file and names in the environment are all made from this table, so none of them can be
+//! missing or spelt differently. `--ping-interval` is `ping_interval` in the file and `COREPOST_PING_INTERVAL` in
+//! the environment.
+
+/// One setting.
+#[derive(Debug)]
+pub struct Setting {
+    /// Its name in the file.
+    pub key: &'static str,
+    /// What its value is called in the help.
+    pub value: &'static str,
+    /// As if it had been written there.
+    pub default: Option<&'static str>,
+    /// Where it belongs in the help.
+    pub group: &'static str,
+    /// One or two sentences.
+    pub help: &'static str,
+    /// Whether it may be given more than once.
+    pub many: bool,
+}
+
+/// Before the upper-case key.
+pub const ENVIRONMENT_PREFIX: &str = "COREPOST_";
+/// The setting that names the file, and so cannot stand in it.
+pub const FILE_SETTING: &str = "config";
+/// Names in the environment that belong to our tests.
+pub const TEST_VARIABLES: [&str; 3] = ["COREPOST_TEST", "COREPOST_SEED", "COREPOST_SEEDS"];
+
+const fn set(
+    group: &'static str,
+    key: &'static str,
+    value: &'static str,
+    default: &'static str,
+    help: &'static str,
+) -> Setting {
+    Setting { key, value, default: Some(default), group, help, many: false }
+}
+
+const fn unset(group: &'static str, key: &'static str, value: &'static str, help: &'static str) -> Setting {
+    Setting { key, value, default: None, group, help, many: false }
+}
+
+const PLACE: &str = "Where it listens and runs";
+const ACCESS: &str = "Who may come in (nothing here: development mode, on this machine only)";
+const LOG: &str = "The log of messages";
+const LIFE: &str = "Times";
+const LIMITS: &str = "Limits";
+const OUTPUT: &str = "What it says";
+
+/// All of them, in the order of the help.
+pub const SETTINGS: &[Setting] = &[
+    unset(
+        PLACE,
+        FILE_SETTING,
+        "FILE",
+        "Read settings from this TOML file: the flags' names with `_` for `-`",
+    ),
+    set(
+        PLACE,
+        "listen",
+        "IP:PORT",
+        "127.0.0.1:8080",
+        "WebSocket clients and the HTTP API; port 0 takes a free one",
+    ),
+    set(PLACE, "admin", "IP:PORT", "127.0.0.1:9090", "/livez, /readyz and /metrics; keep it private"),
+    set(PLACE, "node", "N", "0", "This node's ordinal"),
+    unset(PLACE, "cores", "N", "Pinned threads [default: as many as this process has CPUs]"),
+    unset(PLACE, "cpus", "LIST", "CPUs to pin them to, as in 0-3,8 [default: those this process may use]"),
+    set(
+        PLACE,
+        "driver",
+        "auto|uring|epoll",
+        "auto",
+        "How sockets are served; auto is io_uring, or epoll where it is refused",
+    ),
+    unset(
+        ACCESS,
+        "jwt_key",
+        "FILE",
+        "Checks tokens: a raw secret of 32 bytes or more (HS256), or PEM public keys (RS256, ES256, EdDSA)",
+    ),
+    unset(ACCESS, "jwks", "FILE", "Checks tokens: a JWKS document; may stand beside --jwt-key"),
+    unset(
+        ACCESS,
+        "api_keys",
+        "FILE",
+        "Opens the HTTP API: one key a line, 16 to 256 characters, `#` comments",
+    ),
+    Setting {
+        many: true,
+        ..unset(
+            ACCESS,
+            "allow_origin",
+            "ORIGIN",
+            "Web pages that may connect, as https://app.example.org or https://*.example.org; may be repeated \
+             [default: every page, in development mode this machine's]",
+        )
+    },
+    set(LOG, "data", "DIR", "./corepost-data", "Where messages are kept; made if absent"),
+    set(
+        LOG,
+        "durability",
+        "fsync|process",
+        "fsync",
+        "What an acknowledged message survives: a power cut, or only the end of the process",
+    ),
+    set(LOG, "retention", "TIME", "7d", "Messages older than this go"),
+    set(
+        LOG,
+        "retention_size",
+        "SIZE",
+        "10GiB",
+        "Bytes of all messages kept; when reached, sends are refused",
+    ),
+    set(
+        LOG,
+        "mailbox_messages",
+        "N",
+        "100000",
+        "Messages of one client; when reached, sends to it are refused",
+    ),
+    set(LOG, "mailbox_bytes", "SIZE", "64MiB", "Bytes of one client's messages; likewise"),
+    set(LOG, "store_cache", "SIZE", "64MiB", "Memory for blocks of the store"),
+    set(LOG, "recent_bytes", "SIZE", "32MiB", "Memory of each core for the newest messages"),
+    set(
+        LIFE,
+        "drain_window",
+        "TIME",
+        "10s",
+        "Over how long sessions are sent away when the process is told to end",
+    ),
+    set(LIFE, "handshake_timeout", "TIME", "5s", "From accept to a complete request head"),
+    set(LIFE, "ping_interval", "TIME", "25s", "Silence after which a socket is pinged"),
+    set(LIFE, "pong_timeout", "TIME", "10s", "Silence after a ping that means the peer is gone"),
+    set(LIFE, "cursor_refresh", "TIME", "1h", "Quiet time after which a client is told its position"),
+    unset(LIMITS, "max_connections", "N", "Connections in all [default: as many as open files are allowed]"),
+    set(LIMITS, "max_connections_per_ip", "N", "off", "Connections of one address (IPv6: of one /64)"),
+    set(LIMITS, "connect_rate", "N", "off", "New connections a second"),
+    set(LIMITS, "messages_per_second", "N", "off", "Messages a session may send, one for each recipient"),
+    set(LIMITS, "bytes_per_second", "SIZE", "off", "Bytes of durable messages a session may send, likewise"),
+    set(LIMITS, "sessions_per_client", "N", "64", "Sessions of one client at a time"),
+    set(LIMITS, "message_bytes", "SIZE", "64KiB", "One message as it comes in; larger ones are refused"),
+    set(
+        LIMITS,
+        "outbound_bytes",
+        "SIZE",
+        "256KiB",
+        "What waits for a slow reader before it falls back to replay",
+    ),
+    set(OUTPUT, "log_format", "human|json", "human", "How the log on standard error looks"),
+    set(OUTPUT, "log_level", "LEVEL", "info", "error, warn, info, debug or trace; never bodies or tokens"),
+];
+
+impl Setting {
+    /// The setting of this name in the file.
+    pub fn find(key: &str) -> Option<&'static Self> {
+        SETTINGS.iter().find(|setting| setting.key == key)
+    }
+
+    /// Its flag, without the dashes.
+    pub fn flag(&self) -> String {
+        self.key.replace('_', "-")
+    }
+
+    /// Its name in the environment.
+    pub fn variable(&self) -> String {
+        format!("{ENVIRONMENT_PREFIX}{}", self.key.to_ascii_uppercase())
+    }
+}
+
+/// The known name nearest to `key`, if one is near enough to have been meant.
+pub fn nearest(key: &str) -> Option<&'static str> {
+    let wanted = key.replace('-', "_").to_ascii_lowercase();
+    let (setting, distance) =
+        SETTINGS.iter().map(|s| (s, distance(s.key, &wanted))).min_by_key(|(_, d)| *d)?;
+    (distance <= 1 + setting.key.len() / 4).then_some(setting.key)
+}
+
+/// How many characters must be added, removed or replaced to make one text of the other.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, y) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(x != *y);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_setting_stands_there_once_under_a_plain_name() {
+        for (n, setting) in SETTINGS.iter().enumerate() {
+            assert!(setting.key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{}", setting.key);
+            assert!(SETTINGS[..n].iter().all(|other| other.key != setting.key), "{} twice", setting.key);
+        }
+        let setting = Setting::find("ping_interval").unwrap();
+        assert_eq!(
+            (setting.flag().as_str(), setting.variable().as_str()),
+            ("ping-interval", "COREPOST_PING_INTERVAL")
+        );
+    }
+
+    #[test]
+    fn the_nearest_name_is_one_that_could_have_been_meant() {
+        assert_eq!(nearest("retension"), Some("retention"));
+        assert_eq!(nearest("ping-intervall"), Some("ping_interval"));
+        assert_eq!(nearest("LISTEN"), Some("listen"));
+        assert_eq!(nearest("kafka_brokers"), None);
+        assert_eq!(distance("kitten", "sitting"), 3);
+    }
+}

@@ -1,0 +1,320 @@
+//! From a connection to a WebSocket: accept, request head, and the core it belongs to.
+//!
+//! Bounded before anything is looked at: how many arrive at once, the bytes of their heads together and of each,
+//! and the time to a complete head. A refusal is answered, then the socket is half-closed and drained for a moment,
+//! so that the answer is not lost to a reset.
+
+use super::api;
+use super::connection::{self, Purpose};
+use super::core::{Adopted, Mail, Shared};
+use super::gate::Seat;
+use crate::access::{Access, BadToken, Claims, Keys, TokenError};
+use crate::counters::Refusal;
+use crate::http::Exchange;
+use crate::http::head::{Head, HeadError, Incoming};
+use crate::http::response::{Status, write_refusal};
+use crate::http::upgrade::{Connect, Door, Refused, Token};
+use crate::limits::{
+    ACCEPT_PAUSE_MS, ACCEPTS_PER_TURN, ARRIVAL_BYTES, ARRIVALS, REFUSAL_BYTES, REFUSAL_MS,
+    SIGNATURES_PER_TURN,
+};
+use crate::model::{ClientId, Cursor, Start};
+use crate::net::{AcceptError, Handoff, Listener, Size, Socket, half_close};
+use crate::router;
+use crate::wire::websocket::write_switching;
+use monoio::time::{Instant, sleep, timeout_at};
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The core's listener, until the core stops.
+pub(super) async fn accept(core: Shared, listener: Rc<Listener>) {
+    loop {
+        listener.ready().await;
+        if core.look().is_leaving() {
+            return;
+        }
+        if let Err(error) = accept_some(&core, &listener) {
+            core.enter().figures.accept_pauses += 1;
+            tracing::warn!(%error, "cannot accept more connections for now; raise the limit of open files");
+            sleep(Duration::from_millis(ACCEPT_PAUSE_MS)).await;
+        }
+    }
+}
+
+/// What has connected, as many as fit one turn.
+fn accept_some(core: &Shared, listener: &Listener) -> std::io::Result<()> {
+    for _ in 0..ACCEPTS_PER_TURN {
+        match listener.accept() {
+            Ok(Some((fd, peer))) => {
+                core.enter().figures.accepted += 1;
+                monoio::spawn(arrive(Rc::clone(core), fd, core.config.gate.enter(peer.ip())));
+            }
+            Ok(None) => break,
+            Err(AcceptError::Gone) => {}
+            Err(AcceptError::Exhausted(error)) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// One connection's way to its core, or to its refusal.
+async fn arrive(core: Shared, fd: OwnedFd, seat: Result<Seat, Refusal>) {
+    let Ok(mut socket) = Socket::adopt(fd) else { return };
+    let crowded = {
+        let figures = &mut core.enter().figures;
+        figures.arrivals += 1;
+        figures.arrivals > ARRIVALS
+    };
+    let seat = if crowded { Err(Refusal::TooManyConnections) } else { seat };
+    let (mut incoming, mut held) = (Incoming::default(), 0);
+    let outcome = match seat {
+        Err(why) => Err(Turned::crowded(why)),
+        Ok(seat) => match read_head(&core, &mut socket, &mut incoming, &mut held).await {
+            Ok(head) => Ok((head, seat)),
+            Err(turned) => Err(turned),
+        },
+    };
+    {
+        let figures = &mut core.enter().figures;
+        figures.arrivals -= 1;
+        figures.arrival_bytes -= held;
+    }
+    match outcome {
+        Err(turned) => turn_away(&core, socket, turned).await,
+        Ok((head, seat)) if Door::of(head.uri.path()) == Door::Other => {
+            api::serve(core, socket, Exchange::begin(head, incoming.rest()), seat).await;
+        }
+        Ok((head, seat)) => upgrade(core, socket, head, incoming.rest(), seat).await,
+    }
+}
+
+/// A request that wants to become a WebSocket; `unread` came behind it.
+pub(super) async fn upgrade(core: Shared, socket: Socket, head: Head, unread: Vec<u8>, seat: Seat) {
+    match admit(&core, &head).await {
+        Ok(admitted) => place(&core, admitted, socket, unread, seat),
+        Err(turned) => turn_away(&core, socket, turned).await,
+    }
+}
+
+/// A request that was answered with a WebSocket: its core, the answer, and what it is for.
+struct Admitted {
+    to: u16,
+    adopted: (Vec<u8>, Purpose),
+}
+
+/// A request that was refused, or a peer that went.
+pub(super) enum Turned {
+    Away { refused: Refused, why: Refusal },
+    Gone,
+}
+
+impl Turned {
+    fn away(status: Status, message: &'static str, why: Refusal) -> Self {
+        Self::Away { refused: Refused { status, message: message.into() }, why }
+    }
+
+    fn crowded(why: Refusal) -> Self {
+        let (status, message) = match why {
+            Refusal::TooManyPerAddress => {
+                (Status::TooManyRequests, "too many connections from this address; close some")
+            }
+            Refusal::ConnectRate => {
+                (Status::TooManyRequests, "too many new connections; connect again with back-off")
+            }
+            _ => (Status::Unavailable, "too many connections; try again later"),
+        };
+        Self::away(status, message, why)
+    }
+}
+
+impl From<HeadError> for Turned {
+    fn from(error: HeadError) -> Self {
+        match error {
+            HeadError::TooLarge => Self::away(
+                Status::HeadTooLarge,
+                "the request's head is over 8 KiB or 96 headers",
+                Refusal::HeadTooLarge,
+            ),
+            HeadError::Malformed => {
+                Self::away(Status::BadRequest, "this is not HTTP/1.1", Refusal::BadRequest)
+            }
+        }
+    }
+}
+
+impl From<Refused> for Turned {
+    fn from(refused: Refused) -> Self {
+        let why = match refused.status {
+            Status::Unauthorized => Refusal::Unauthorized,
+            Status::Forbidden => Refusal::Forbidden,
+            _ => Refusal::BadRequest,
+        };
+        Self::Away { refused, why }
+    }
+}
+
+/// Reads until the head is whole. A silent peer costs no buffer; `held` counts what an incomplete head does.
+async fn read_head(
+    core: &Shared,
+    socket: &mut Socket,
+    incoming: &mut Incoming,
+    held: &mut usize,
+) -> Result<Head, Turned> {
+    let deadline = Instant::now() + Duration::from_millis(core.config.handshake_ms);
+    loop {
+        if timeout_at(deadline, socket.ready()).await.is_err() {
+            return Err(Turned::away(
+                Status::RequestTimeout,
+                "the request's head did not come in time",
+                Refusal::HeadTooSlow,
+            ));
+        }
+        let buffer = core.look().pool.take(Size::Short);
+        let (result, buffer) = socket.read(buffer).await;
+        incoming.push(&buffer);
+        let read = buffer.len();
+        let mut state = core.enter();
+        state.pool.give(buffer);
+        result.map_err(|_| Turned::Gone)?;
+        if let Some(head) = incoming.head()? {
+            return Ok(head);
+        }
+        *held += read;
+        state.figures.arrival_bytes += read;
+        if state.figures.arrival_bytes > ARRIVAL_BYTES {
+            return Err(Turned::away(
+                Status::Unavailable,
+                "too many incomplete requests; try again later",
+                Refusal::TooManyConnections,
+            ));
+        }
+    }
+}
+
+/// Whether this request becomes a WebSocket, for what, and where.
+async fn admit(core: &Shared, head: &Head) -> Result<Admitted, Turned> {
+    let door = Door::of(head.uri.path());
+    let access = Arc::clone(&core.look().access);
+    if door == Door::Echo && !access.is_development() {
+        return Err(Turned::away(Status::NotFound, "there is nothing at this path", Refusal::BadRequest));
+    }
+    let connect = Connect::read(head)?;
+    judge_origin(&access, &connect)?;
+    let mut greeting = Vec::with_capacity(160);
+    write_switching(&connect.upgrade, &mut greeting);
+    let (client, purpose) = match door {
+        Door::Sessions => {
+            if !core.look().takes_sessions() {
+                let message = "this node takes no sessions now; connect again";
+                return Err(Turned::away(Status::Unavailable, message, Refusal::Draining));
+            }
+            identify(core, &access, connect).await?
+        }
+        // Echo needs no client; with one it lives on that client's core, so that the way there can be tried.
+        _ => (connect.client, Purpose::Echo),
+    };
+    let topology = core.config.settings.topology;
+    let to = client.map_or(core.config.index, |client| topology.place(client.as_ref()).core);
+    Ok(Admitted { to, adopted: (greeting, purpose) })
+}
+
+/// Whether a web page, or a proxy, may bring us this.
+fn judge_origin(access: &Access, connect: &Connect<'_>) -> Result<(), Turned> {
+    let forbidden = |message| Err(Turned::away(Status::Forbidden, message, Refusal::ForeignOrigin));
+    if access.is_development() && connect.proxied {
+        return forbidden("development mode does not serve requests that a proxy passed on; configure a key");
+    }
+    if connect.origin.is_some_and(|origin| !access.allows_origin(origin)) {
+        return forbidden("pages of this Origin may not connect; see --allow-origin");
+    }
+    Ok(())
+}
+
+/// Who wants a session, and from where on.
+async fn identify(
+    core: &Shared,
+    access: &Access,
+    connect: Connect<'_>,
+) -> Result<(Option<ClientId>, Purpose), Turned> {
+    let Connect { client, token, cursor, from, origin, .. } = connect;
+    let (client, token) = match &access.keys {
+        None => {
+            let missing =
+                || Turned::away(Status::BadRequest, "say who you are: ?client=ID", Refusal::BadRequest);
+            (client.ok_or_else(missing)?, None)
+        }
+        Some(keys) => match verify(core, keys, token.as_ref().map(Token::as_str)).await {
+            Ok(claims) => (claims.client.clone(), Some(claims)),
+            // A browser cannot see a status: it gets its WebSocket and is told there.
+            Err(error) if origin.is_some() => {
+                core.enter().figures.refuse(Refusal::Unauthorized);
+                return Ok((None, Purpose::Refused(error.close_code())));
+            }
+            Err(_) => {
+                let message =
+                    "a valid token is needed: Authorization: Bearer, ?token= or subprotocol bearer.<JWT>";
+                return Err(Turned::away(Status::Unauthorized, message, Refusal::Unauthorized));
+            }
+        },
+    };
+    let cursor = cursor.map(|text| Cursor::parse(text.as_bytes(), client.as_ref()));
+    let session = router::Connect { client: client.clone(), start: Start { cursor, from }, token };
+    Ok((Some(client), Purpose::Session(session)))
+}
+
+/// Checks a token, when this core has signatures left to check in its turn.
+async fn verify(core: &Shared, keys: &Keys, token: Option<&str>) -> Result<Claims, TokenError> {
+    let Some(token) = token else { return Err(TokenError::Bad(BadToken::Malformed)) };
+    loop {
+        {
+            let mut state = core.enter();
+            if state.signatures < SIGNATURES_PER_TURN {
+                state.signatures += 1;
+                return keys.verify(token, state.now);
+            }
+        }
+        sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// Gives the socket to its core: this one, or another by its descriptor.
+fn place(core: &Shared, admitted: Admitted, socket: Socket, unread: Vec<u8>, seat: Seat) {
+    let Admitted { to, adopted: (greeting, purpose) } = admitted;
+    let mut state = core.enter();
+    if to == core.config.index {
+        return connection::begin(core, &mut state, socket, (&greeting, purpose), unread, seat);
+    }
+    let adopted = Adopted { handoff: Handoff::new(socket, unread), greeting, purpose, seat };
+    state.figures.handed_on += 1;
+    state.outbox.push(to, Mail::Adopt(Box::new(adopted)));
+}
+
+/// Answers a refusal and lets the peer read it.
+async fn turn_away(core: &Shared, mut socket: Socket, turned: Turned) {
+    let Turned::Away { refused, why } = turned else { return };
+    core.enter().figures.refuse(why);
+    let mut answer = Vec::new();
+    write_refusal(refused.status, &refused.message, &mut answer);
+    if !socket.write(answer).await {
+        return;
+    }
+    half_close(&socket);
+    drain(core, &mut socket).await;
+}
+
+/// Reads and forgets what the peer still sends, for a moment, so that what was written is not lost to a reset.
+pub(super) async fn drain(core: &Shared, socket: &mut Socket) {
+    let deadline = Instant::now() + Duration::from_millis(REFUSAL_MS);
+    let mut forgotten = 0;
+    while forgotten < REFUSAL_BYTES && timeout_at(deadline, socket.ready()).await.is_ok() {
+        let buffer = core.look().pool.take(Size::Short);
+        let (result, buffer) = socket.read(buffer).await;
+        forgotten += buffer.len();
+        core.look().pool.give(buffer);
+        if result.is_err() {
+            return;
+        }
+    }
+}

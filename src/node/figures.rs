@@ -1,0 +1,82 @@
+//! What a core's loop counts of itself: plain numbers, of which the core shows a copy now and then.
+
+use crate::counters::Refusal;
+use crate::limits::TURN_MS;
+use std::time::Duration;
+
+/// Upper bounds of the buckets of `corepost_core_turn_seconds`, in microseconds; one more bucket lies above.
+pub const TURN_BUCKETS_US: [u64; 12] =
+    [20, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 250_000];
+
+/// One core's figures since its start.
+#[derive(Clone, Debug, Default)]
+pub struct Figures {
+    /// Turns by length; see [`TURN_BUCKETS_US`].
+    pub turns: [u64; TURN_BUCKETS_US.len() + 1],
+    /// Time spent in turns.
+    pub busy: Duration,
+    /// Turns longer than [`TURN_MS`].
+    pub late_turns: u64,
+    /// The longest turn.
+    pub longest_turn: Duration,
+    /// Connections accepted.
+    pub accepted: u64,
+    /// Times accepting paused because the system had no room.
+    pub accept_pauses: u64,
+    /// Sockets whose request head is not complete now.
+    pub arrivals: usize,
+    /// Bytes of those heads.
+    pub arrival_bytes: usize,
+    /// Connections open now that were upgraded.
+    pub connections: usize,
+    /// Of those, the ones that hold a read buffer.
+    pub active: usize,
+    /// Connections handed to another core.
+    pub handed_on: u64,
+    /// Bytes read after the upgrade.
+    pub bytes_read: u64,
+    /// Bytes the kernel took from us.
+    pub bytes_written: u64,
+    /// Sends.
+    pub writes: u64,
+    /// Bytes of buffers kept for the next who needs one.
+    pub pool_bytes: usize,
+    /// Bytes that connections of the HTTP API hold of their requests.
+    pub body_bytes: usize,
+    /// Bytes of messages that are not complete.
+    pub partial_bytes: usize,
+    /// What was refused before a session began, by [`Refusal`].
+    pub refusals: [u64; Refusal::ALL.len()],
+}
+
+impl Figures {
+    /// A turn is over.
+    pub fn turn(&mut self, took: Duration) {
+        let us = took.as_micros() as u64;
+        let bucket = TURN_BUCKETS_US.iter().position(|&bound| us <= bound).unwrap_or(TURN_BUCKETS_US.len());
+        self.turns[bucket] += 1;
+        self.busy += took;
+        self.longest_turn = self.longest_turn.max(took);
+        self.late_turns += u64::from(took > Duration::from_millis(TURN_MS));
+    }
+
+    /// Something was refused.
+    pub fn refuse(&mut self, why: Refusal) {
+        self.refusals[why as usize] += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_turn_falls_into_one_bucket_and_a_long_one_is_late() {
+        let mut figures = Figures::default();
+        for ms in [0, 1, 50, 51, 1_000] {
+            figures.turn(Duration::from_millis(ms));
+        }
+        assert_eq!(figures.turns, [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 1, 1]);
+        assert_eq!((figures.late_turns, figures.longest_turn), (2, Duration::from_secs(1)));
+    }
+}

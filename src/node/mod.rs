@@ -1,0 +1,30 @@
+//! The shell: one pinned thread per core, on each a runtime, a listener and the state its tasks share.
+//!
+//! Reading order: [`Node::start`] → `core` (one core's loop) → `arrive` (accept, request head, whose core) →
+//! `connection` (bytes in) → `execute` (effects out) → `flush` (the end of a turn). Always holds: a task borrows
+//! the core's state only between two awaits; everything that leaves a core leaves at the end of a turn; a core's
+//! thread waits only in its ring.
+
+mod abort;
+mod api;
+mod arrive;
+mod connection;
+mod core;
+mod echo;
+mod execute;
+mod figures;
+mod flush;
+mod frames;
+mod gate;
+mod report;
+mod requests;
+mod session;
+mod settle;
+mod start;
+mod table;
+mod tick;
+mod turn;
+
+pub use figures::{Figures, TURN_BUCKETS_US};
+pub use start::{Node, NodeConfig, Running, StartError};
+pub use table::Key;

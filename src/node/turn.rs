@@ -1,0 +1,64 @@
+//! The end of a turn, which monoio has no hook for.
+//!
+//! The first thing that happens in a turn wakes the core's flusher; the run queue is first-in first-out, so it runs
+//! after all that was ready, and only then does anything leave the core: one send per socket, one batch per other
+//! core. Between two flushes is what we call a turn.
+
+use crate::model::Now;
+use std::task::{Poll, Waker};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Whether a turn is open, since when, and who closes it.
+#[derive(Debug)]
+pub struct Turn {
+    open: bool,
+    began: Instant,
+    /// The core's start: the origin of its monotonic clock.
+    origin: Instant,
+    flusher: Option<Waker>,
+}
+
+impl Turn {
+    /// None yet.
+    pub fn new() -> Self {
+        let now = Instant::now();
+        Self { open: false, began: now, origin: now, flusher: None }
+    }
+
+    /// Something happens. True if it is the first of its turn: the clock is read then, and not again in it.
+    pub fn enter(&mut self) -> bool {
+        if self.open {
+            return false;
+        }
+        self.open = true;
+        self.began = Instant::now();
+        if let Some(flusher) = &self.flusher {
+            flusher.wake_by_ref();
+        }
+        true
+    }
+
+    /// Both clocks, as the shard is told them: read at the turn's beginning.
+    pub fn now(&self) -> Now {
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let mono = self.began.duration_since(self.origin);
+        Now { mono_ms: mono.as_millis() as u64, unix_ms: unix.as_millis() as u64 }
+    }
+
+    /// The flusher asks whether there is something to flush, and is woken when there will be.
+    pub fn poll_open(&mut self, waker: &Waker) -> Poll<()> {
+        if self.open {
+            return Poll::Ready(());
+        }
+        if self.flusher.as_ref().is_none_or(|known| known.data() != waker.data()) {
+            self.flusher = Some(waker.clone());
+        }
+        Poll::Pending
+    }
+
+    /// The flusher has done its work. How long the turn took.
+    pub fn close(&mut self) -> Duration {
+        self.open = false;
+        self.began.elapsed()
+    }
+}
