@@ -206,6 +206,10 @@ pub const STORE_DIRTY_MS: u64 = 60_000;
 pub const STORE_CHECKPOINT_RECORDS: u64 = 65_536;
 /// See [`STORE_CHECKPOINT_RECORDS`].
 pub const STORE_CHECKPOINT_MS: u64 = 1_000;
+/// Erased mailboxes whose rows wait to be taken off the disk. Reached: those of further ones go when they expire.
+pub const STORE_SWEEPS: usize = 65_536;
+/// Rows taken off the disk in one go, between commits.
+pub const STORE_SWEEP_ROWS: usize = 256;
 /// Time between two attempts to open a store again that could not write.
 pub const STORE_REOPEN_MS: u64 = 500;
 /// Bytes that must fit on the disk before such an attempt.
