@@ -315,6 +315,10 @@ impl Shard {
             Recipients::One(to) if !send.copy => {
                 let (partition, envelope) = self.message(to, from, send, b"");
                 let origin = self.gateway.reserve(slot, self.settings.core, answer_cost(&envelope, &[]));
+                if crate::sabotaged!(AckBeforeLog) {
+                    let ack = Push::Ack { of: envelope.clone(), at_ms: now.unix_ms };
+                    self.gateway.answer(slot, ack, &mut turn!(self, now, out));
+                }
                 self.sends.begin_one(origin, partition, envelope, &mut turn!(self, now, out));
             }
             _ => {

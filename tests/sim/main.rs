@@ -5,6 +5,8 @@
 
 mod acts;
 mod agenda;
+#[cfg(feature = "sabotage")]
+mod canaries;
 mod conn;
 mod device;
 mod execute;

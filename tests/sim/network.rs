@@ -204,8 +204,11 @@ impl World {
             return self.socket_gone(at);
         }
         // Whose socket is not read cannot show a sign of life.
-        if !conn.is_parked {
+        if !conn.is_parked && !conn.is_closing {
             conn.watch.alive_ms = self.now.mono_ms;
+            let slot = conn.name.expect("a served connection has a session").slot;
+            let node = self.node.as_mut().expect("sockets live with their node");
+            node.shards[usize::from(conn.core)].on_heard(slot, self.now);
         }
         conn.inbound.push_back(up);
         self.feed(at);
@@ -267,7 +270,6 @@ impl World {
                 conn.is_parked = true;
                 return;
             }
-            shard.on_heard(slot, self.now);
             let Some(Up::Frame(text)) = conn.inbound.pop_front() else { continue };
             if self.obey(at, core, slot, &text) == Flow::Park {
                 let conn = &mut self.conns[at as usize];

@@ -256,7 +256,7 @@ impl Gateway {
                 turn.counters.drop(Dropped::SessionGone);
                 continue;
             };
-            if session.client.as_ref() != delivered.envelope.to() {
+            if session.client.as_ref() != delivered.envelope.to() && !crate::sabotaged!(DeliverToAnyone) {
                 turn.counters.drop(Dropped::WrongClient);
                 continue;
             }
@@ -550,7 +550,9 @@ impl Gateway {
         session.phase = SessionPhase::Closing;
         self.credit.give_back(std::mem::take(&mut session.credit));
         let name = SessionRef { core: turn.core, slot, generation: session.generation };
-        turn.say_home(session.home, &session.client, name, ToHome::Detach);
+        if !crate::sabotaged!(NeverDetached) {
+            turn.say_home(session.home, &session.client, name, ToHome::Detach);
+        }
         // A parked command is obeyed no more, but the shell must come back to see that.
         unpark(session, slot, turn);
         true
@@ -559,7 +561,7 @@ impl Gateway {
     /// A live session without messages has moved on with its home.
     fn advance(&mut self, slot: u32) {
         let session = self.sessions.at(slot);
-        if session.is_live() {
+        if session.is_live() || crate::sabotaged!(AdvancedWhileBehind) {
             let mark = self.marks[usize::from(session.home)][usize::from(session.partition)];
             session.position = session.position.max(mark);
         }
@@ -603,7 +605,7 @@ fn give(session: &mut Session, slot: u32, delivered: &Delivered, turn: &mut Turn
         turn.counters.drop(Dropped::Hole);
         return Given::Hole;
     }
-    if prev > session.told {
+    if prev > session.told && !crate::sabotaged!(CursorOmitted) {
         tell(session, slot, turn, |cursor| Push::Cursor { cursor });
     }
     (session.position, session.told, session.told_ms) = (position, position, turn.now.mono_ms);
