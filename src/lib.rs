@@ -22,6 +22,8 @@ pub mod router;
 pub mod wire;
 
 #[cfg(feature = "serve")]
+pub mod admin;
+#[cfg(feature = "serve")]
 pub mod backplane;
 #[cfg(feature = "serve")]
 pub mod host;

@@ -49,9 +49,10 @@ impl Epochs {
             .is_none_or(|&(_, first)| first >= position.offset)
     }
 
-    /// Drops what says nothing about offsets at or above `floor`.
+    /// Drops what says nothing about positions at or above `floor`. The position *at* the floor is named by the record
+    /// before it, so its leader stays.
     pub fn forget_below(&mut self, floor: u64) {
-        let keep = self.0.partition_point(|&(_, first)| first <= floor).saturating_sub(1);
+        let keep = self.0.partition_point(|&(_, first)| first < floor).saturating_sub(1);
         self.0.drain(..keep);
     }
 
@@ -98,5 +99,9 @@ mod tests {
         assert_eq!(epochs.entries(), [(1, 0), (2, 10), (5, 20)]);
         epochs.forget_below(15);
         assert_eq!(epochs.entries(), [(2, 10), (5, 20)]);
+        let before = epochs.position(20);
+        epochs.forget_below(20);
+        assert_eq!(epochs.position(20), before, "a floor changes no position that is still served");
+        assert!(epochs.still_hold(before));
     }
 }

@@ -20,6 +20,6 @@ mod turn;
 pub use arrive::{Connect, SessionPhase};
 pub use deliver::SessionInfo;
 pub use output::{Answer, Outbox, Output, Pulled, Request};
-pub use settings::Settings;
+pub use settings::{Bounds, Settings};
 pub use shard::{Flow, Shard};
 pub use turn::Turn;

@@ -25,6 +25,47 @@ pub struct Settings {
     pub recent_bytes: usize,
     /// What a session may send.
     pub rates: SendRates,
+    /// The bounds of queues and pools.
+    pub bounds: Bounds,
+}
+
+/// Bounds that a server takes from [`limits`] and only tests make smaller, so that they are reached.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// [`limits::OUTBOUND_ANSWERS`]
+    pub answer_bytes: u32,
+    /// [`limits::REPLAY_CREDIT_BYTES`]
+    pub replay_credit_bytes: u32,
+    /// [`limits::REPLAY_SHARE_BYTES`]
+    pub replay_share_bytes: u32,
+    /// [`limits::PAGE_BYTES`]
+    pub page_bytes: u32,
+    /// [`limits::PAGE_ENVELOPES`]
+    pub page_envelopes: u32,
+    /// [`limits::MISSED_COUNTED`]
+    pub missed_counted: u32,
+    /// [`limits::READS_IN_FLIGHT`]
+    pub reads_in_flight: usize,
+    /// [`limits::APPENDS_IN_FLIGHT`]
+    pub appends_in_flight: usize,
+    /// [`limits::APPEND_BYTES_IN_FLIGHT`]
+    pub append_bytes_in_flight: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            answer_bytes: limits::OUTBOUND_ANSWERS as u32,
+            replay_credit_bytes: limits::REPLAY_CREDIT_BYTES,
+            replay_share_bytes: limits::REPLAY_SHARE_BYTES,
+            page_bytes: limits::PAGE_BYTES as u32,
+            page_envelopes: limits::PAGE_ENVELOPES as u32,
+            missed_counted: limits::MISSED_COUNTED as u32,
+            reads_in_flight: limits::READS_IN_FLIGHT,
+            appends_in_flight: limits::APPENDS_IN_FLIGHT,
+            append_bytes_in_flight: limits::APPEND_BYTES_IN_FLIGHT,
+        }
+    }
 }
 
 impl Settings {
@@ -41,6 +82,7 @@ impl Settings {
             outbound_bytes: limits::OUTBOUND_BYTES as u32,
             recent_bytes: limits::RECENT_BYTES,
             rates: SendRates::default(),
+            bounds: Bounds::default(),
         }
     }
 }

@@ -62,7 +62,7 @@ impl Shard {
         Self {
             gateway: Gateway::new(settings.clone(), now.mono_ms),
             home: Home::new(settings.clone(), log_epoch, heads),
-            sends: Sends::default(),
+            sends: Sends::new(settings.bounds),
             counters: Counters::default(),
             values: VecDeque::new(),
             here: Vec::new(),
@@ -282,6 +282,11 @@ impl Shard {
         self.sends.in_flight()
     }
 
+    /// Bytes of those appends.
+    pub fn append_bytes_in_flight(&self) -> usize {
+        self.sends.bytes_in_flight()
+    }
+
     /// What was counted.
     pub fn counters(&mut self) -> &Counters {
         self.counters.recent_bytes = self.home.recent_bytes() as u64;
@@ -369,7 +374,7 @@ impl Shard {
                 self.gateway.answer_reserved(session, reserved, answer, &mut turn);
             }
         }
-        if self.gateway.is_crowded() && self.sends.in_flight() <= crate::limits::APPENDS_IN_FLIGHT / 2 {
+        if self.gateway.is_crowded() && self.sends.in_flight() <= self.settings.bounds.appends_in_flight / 2 {
             self.gateway.uncrowd(&mut turn);
         }
     }

@@ -1,7 +1,7 @@
 //! Record v1: one envelope as the log keeps it (DESIGN.md §9).
 //!
 //! A record is a key (the recipient), headers, and a value (the body, absent for an erase). Kafka stores these as
-//! they are; the embedded log stores headers and value in one [`container`]. Any producer may write records, so
+//! they are; the embedded log stores headers and value in one container. Any producer may write records, so
 //! everything about one is judged when it is read; who reads counts and skips what is refused.
 
 mod container;
@@ -103,13 +103,12 @@ pub fn envelope_of<'n, 'r>(
 ) -> Result<Envelope, RecordError> {
     let mut known = Known::default();
     for (name, value) in headers {
-        known.header(name, value)?;
+        known.header(name, value);
     }
-    let ours = known.is_ours()?;
+    if !known.is_ours()? {
+        known = known.of_outside();
+    }
     let key = IdRef::from_bytes(key.ok_or(RecordError::NoKey)?).map_err(RecordError::BadKey)?;
-    if !ours {
-        known = Known { id: known.id.filter(|id| IdRef::from_bytes(id).is_ok()), ..Known::default() };
-    }
     if known.to.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len) > MESSAGE_BYTES {
         return Err(RecordError::TooLarge);
     }
@@ -127,21 +126,22 @@ struct Known<'r> {
     id: Option<&'r [u8]>,
     to: Option<&'r [u8]>,
     kind: Option<&'r [u8]>,
+    /// One of these that is there twice.
+    twice: Option<&'static str>,
 }
 
 impl<'r> Known<'r> {
-    fn header(&mut self, name: &str, value: &'r [u8]) -> Result<(), RecordError> {
+    fn header(&mut self, name: &str, value: &'r [u8]) {
         let (slot, name) = match name {
             "v" => (&mut self.v, "v"),
             "from" => (&mut self.from, "from"),
             "id" => (&mut self.id, "id"),
             "to" => (&mut self.to, "to"),
             "kind" => (&mut self.kind, "kind"),
-            _ => return Ok(()),
+            _ => return,
         };
-        match slot.replace(value) {
-            None => Ok(()),
-            Some(_) => Err(RecordError::Twice { name }),
+        if slot.replace(value).is_some() {
+            self.twice = Some(name);
         }
     }
 
@@ -154,7 +154,16 @@ impl<'r> Known<'r> {
         }
     }
 
+    /// What counts of an outside producer's headers: a proper `id`. The others may mean anything there.
+    fn of_outside(&self) -> Self {
+        let id = self.id.filter(|id| self.twice.is_none() && IdRef::from_bytes(id).is_ok());
+        Self { id, ..Self::default() }
+    }
+
     fn envelope(&self, key: IdRef<'_>, value: Option<&[u8]>) -> Result<Envelope, RecordError> {
+        if let Some(name) = self.twice {
+            return Err(RecordError::Twice { name });
+        }
         let kind = match self.kind {
             None => Kind::Message,
             Some(b"erase") => Kind::Erase,
@@ -178,4 +187,4 @@ impl<'r> Known<'r> {
 }
 
 #[cfg(test)]
-mod tests;
+mod record_tests;

@@ -1,7 +1,7 @@
 //! Agreement with serde_json about what is JSON, and no panic on anything.
 
 use crate::{Understood, understand};
-use corepost::wire::json::{Elements, Hearing, Parser, is_value};
+use corepost::wire::json::{BadPublish, Elements, Hearing, Parser, is_value};
 use proptest::prelude::*;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -26,35 +26,60 @@ fn values() -> impl Strategy<Value = Value> {
     })
 }
 
+/// What damages a text, or gives it what only parsers refuse.
+const SNIPPETS: [&[u8]; 18] = [
+    b"\"",
+    b"\\",
+    b"{",
+    b"}",
+    b"]",
+    b",",
+    b":",
+    b"0",
+    b"-",
+    b".",
+    b"\n",
+    b"\x01",
+    b"\xff",
+    b"\\ud83d",
+    b"\\ude00",
+    b"\\ud83d\\ude00",
+    b"e999",
+    b"1e-999",
+];
+
 /// The text, compact or with white space, then damaged in a few places.
 fn damaged() -> impl Strategy<Value = Vec<u8>> {
-    let damage = (
-        any::<prop::sample::Index>(),
-        prop::sample::select(b"\"\\{}[],:0123456789-+.eEtfnu \n\x00\x1f\x80\xffa".to_vec()),
-    );
-    (values(), any::<bool>(), prop::collection::vec(damage, 0..3), 0..3u8).prop_map(
-        |(value, pretty, damages, how)| {
-            let text = if pretty { serde_json::to_vec_pretty(&value) } else { serde_json::to_vec(&value) };
-            let mut text = text.unwrap();
-            for (at, byte) in damages {
-                let at = at.index(text.len().max(1));
-                match how {
-                    0 if at < text.len() => text[at] = byte,
-                    1 => text.insert(at, byte),
-                    _ if at < text.len() => drop(text.remove(at)),
-                    _ => {}
-                }
-            }
-            text
-        },
-    )
+    let damage = (any::<prop::sample::Index>(), prop::sample::select(SNIPPETS.to_vec()), 0..3u8);
+    (values(), any::<bool>(), prop::collection::vec(damage, 0..3)).prop_map(|(value, pretty, damages)| {
+        let text = if pretty { serde_json::to_vec_pretty(&value) } else { serde_json::to_vec(&value) };
+        let mut text = text.unwrap();
+        for (at, snippet, how) in damages {
+            let at = at.index(text.len().max(1));
+            let end = (at + usize::from(how == 0)).min(text.len());
+            drop(text.splice(at..end, if how == 2 { vec![] } else { snippet.to_vec() }));
+        }
+        text
+    })
 }
 
-/// serde_json's verdict: the grammar by its raw value (which does not look into numbers and surrogates), the
-/// meaning by its value.
-fn verdict(text: &[u8]) -> (bool, bool) {
-    let grammar = std::str::from_utf8(text).is_ok() && serde_json::from_slice::<&RawValue>(text).is_ok();
-    (grammar, serde_json::from_slice::<Value>(text).is_ok())
+/// Texts in which escapes and numbers stand where they count.
+#[test]
+fn what_doubles_and_utf8_cannot_say_is_no_value() {
+    let long = "9".repeat(400);
+    for text in
+        ["1e999", "-1e400", "\"\\ud800\"", "\"\\udc00\"", "\"\\ud800\\u0041\"", "\"\\ud800\\n\"", &long]
+    {
+        assert!(!is_value(text.as_bytes()), "{text}");
+        assert!(serde_json::from_str::<Value>(text).is_err() && is_raw_value(text.as_bytes()), "{text}");
+    }
+    for text in ["1e-999", "1e308", "\"\\ud83d\\ude00\"", "\"\\uD83D\\uDE00\"", &long[..308]] {
+        assert!(is_value(text.as_bytes()) && serde_json::from_str::<Value>(text).is_ok(), "{text}");
+    }
+}
+
+fn is_raw_value(text: &[u8]) -> bool {
+    std::str::from_utf8(text).is_ok() && serde_json::from_slice::<&RawValue>(text).is_ok()
 }
 
 fn send(body: &[u8]) -> Vec<u8> {
@@ -65,7 +90,7 @@ proptest! {
     /// A body is passed on exactly when it is JSON, and then byte for byte.
     #[test]
     fn bodies_are_json_or_refused(body in damaged()) {
-        let (grammar, meaning) = verdict(&body);
+        let meaning = serde_json::from_slice::<Value>(&body).is_ok();
         let trimmed = String::from_utf8_lossy(body.trim_ascii()).into_owned();
         match understand(&mut Parser::new(), &send(&body)) {
             Understood::Send(sent) => {
@@ -78,10 +103,19 @@ proptest! {
             Understood::NotUtf8 => prop_assert!(std::str::from_utf8(&body).is_err()),
             _ => prop_assert!(!meaning, "{}", trimmed),
         }
-        if meaning {
-            prop_assert!(is_value(&body));
-        }
-        prop_assert_eq!(is_value(&body), grammar, "{}", trimmed);
+        prop_assert_eq!(is_value(&body), meaning, "{}", trimmed);
+    }
+
+    /// The bare grammar takes what serde_json takes as raw value: numbers and surrogates of any kind.
+    #[test]
+    fn the_grammar_is_that_of_raw_values(body in damaged(), more in prop::sample::select(vec!["", "1e999", "\"\\udead\""])) {
+        let mut text = b"{\"x\":".to_vec();
+        text.extend_from_slice(&body);
+        text.extend_from_slice(if more.is_empty() { b"" } else { b",\"y\":" });
+        text.extend_from_slice(more.as_bytes());
+        text.push(b'}');
+        let is_json = Elements::read(&text, &mut Parser::new()) != Err(BadPublish::NotJson);
+        prop_assert_eq!(is_json, is_raw_value(&text), "{}", String::from_utf8_lossy(&text));
     }
 
     /// Members in any order, between others, always the same command.

@@ -124,13 +124,15 @@ impl Store {
         &self,
         keyspaces: impl Iterator<Item = &'a Keyspace> + Clone,
     ) -> Result<(), StoreError> {
-        let is_behind = |keyspace: &Keyspace| {
-            keyspace.sealed_memtable_count() >= STORE_MEMTABLES
-                || keyspace.tree.active_memtable().size() > STORE_MEMTABLES as u64 * self.memtable_bytes
-        };
-        while keyspaces.clone().any(is_behind) {
-            self.db.persist(PersistMode::Buffer)?;
-            std::thread::sleep(Duration::from_millis(1));
+        for keyspace in keyspaces {
+            // fjall asks its worker to do this, but not for what it has just recovered, and not while it compacts.
+            if keyspace.tree.active_memtable().size() > STORE_MEMTABLES as u64 * self.memtable_bytes {
+                keyspace.rotate_memtable()?;
+            }
+            while keyspace.sealed_memtable_count() >= STORE_MEMTABLES {
+                self.db.persist(PersistMode::Buffer)?;
+                std::thread::sleep(Duration::from_millis(1));
+            }
         }
         Ok(())
     }

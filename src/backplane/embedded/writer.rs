@@ -289,6 +289,12 @@ impl Writer {
         {
             tracing::error!(?error, "the last commit could not be made durable");
         }
+    }
+}
+
+/// However the thread ends, the readers hear of it.
+impl Drop for Writer {
+    fn drop(&mut self) {
         self.shared.health.set_trouble(Trouble::Stopped);
         self.shared.sight.set(None);
     }

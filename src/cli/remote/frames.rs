@@ -37,8 +37,7 @@ impl Frames {
     ) -> Result<(), String> {
         let mut input = bytes;
         loop {
-            let pong;
-            match self.receiver.next(&mut input, &Rules::SERVER, &mut self.budget, now_ms) {
+            let pong = match self.receiver.next(&mut input, &Rules::SERVER, &mut self.budget, now_ms) {
                 Err(code) => return Err(format!("the server's frames are broken: {}", code.reason())),
                 Ok(None) => return Ok(()),
                 Ok(Some(Heard::Message { data, .. })) => {
@@ -54,9 +53,9 @@ impl Frames {
                     each(Incoming::Close(bytes.code));
                     return Ok(());
                 }
-                Ok(Some(Heard::Pong(_))) => pong = None,
-                Ok(Some(Heard::Ping(payload))) => pong = Some(payload.to_vec()),
-            }
+                Ok(Some(Heard::Pong(_))) => None,
+                Ok(Some(Heard::Ping(payload))) => Some(payload.to_vec()),
+            };
             each(Incoming::Control);
             if let Some(payload) = pong {
                 self.write(Opcode::Pong, &payload).map_err(|error| error.to_string())?;

@@ -2,26 +2,28 @@
 //!
 //! What always holds: every append handed to the log belongs to exactly one send, which knows how many answers it
 //! still waits for; a send is answered when none is missing, and then forgotten. What is in flight is bounded by
-//! [`APPENDS_IN_FLIGHT`] and [`APPEND_BYTES_IN_FLIGHT`]: whoever finds no room is parked, not queued.
+//! [`Bounds::appends_in_flight`] and [`Bounds::append_bytes_in_flight`]: whoever finds no room is parked, not queued.
 
 mod origin;
 
 pub use origin::Origin;
 
 use super::output::Output;
+use super::settings::Bounds;
 use super::turn::Turn;
 use crate::counters::Refusal;
-use crate::limits::{APPEND_BYTES_IN_FLIGHT, APPENDS_IN_FLIGHT, RECIPIENTS};
+use crate::limits::RECIPIENTS;
 use crate::log::{Append, Ticket};
 use crate::model::{ClientId, Envelope, ErrorCode, ErrorPush, Failed, Partition, Push};
 
 /// The sends of one core that wait for the log.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Sends {
     waiting: Vec<Option<Send>>,
     free: Vec<u32>,
     appends: usize,
     bytes: usize,
+    bounds: Bounds,
 }
 
 /// One send, or one element of an HTTP publish.
@@ -44,14 +46,25 @@ struct Send {
 }
 
 impl Sends {
+    /// None yet.
+    pub fn new(bounds: Bounds) -> Self {
+        Self { waiting: Vec::new(), free: Vec::new(), appends: 0, bytes: 0, bounds }
+    }
+
     /// Whether so many more records of so many bytes may be handed to the log now.
     pub fn has_room(&self, records: usize, bytes: usize) -> bool {
-        self.appends + records <= APPENDS_IN_FLIGHT && self.bytes + bytes <= APPEND_BYTES_IN_FLIGHT
+        self.appends + records <= self.bounds.appends_in_flight
+            && self.bytes + bytes <= self.bounds.append_bytes_in_flight
     }
 
     /// Records in flight.
     pub fn in_flight(&self) -> usize {
         self.appends
+    }
+
+    /// Bytes of them.
+    pub fn bytes_in_flight(&self) -> usize {
+        self.bytes
     }
 
     /// Hands one record per envelope to the log and waits for all of them. `list`: the sender named several.

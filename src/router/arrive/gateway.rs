@@ -4,11 +4,11 @@
 //! nothing is queued for it beyond the credit it gave; whoever is not `Resuming` has had its `welcome` first.
 
 use super::credit::CreditPool;
-use super::session::{Connect, Extras, Session, SessionPhase};
+use super::session::{Connect, Extras, Parked, Session, SessionPhase};
 use super::sessions::Sessions;
 use crate::access::{Claims, Permits, SendBuckets};
 use crate::counters::{Dropped, Refusal};
-use crate::limits::{OUTBOUND_ANSWERS, REPLAY_SHARE_BYTES, WELCOME_MS};
+use crate::limits::WELCOME_MS;
 use crate::model::{
     Ask, Attached, ClientId, CloseCode, Credit, Delivered, Envelope, ErrorCode, ErrorPush, IdRef, Now,
     Position, Push, SendCommand, SessionRef, StartFrom, ToHome, ToSession, Welcome,
@@ -41,7 +41,7 @@ impl Gateway {
         Self {
             sessions: Sessions::default(),
             timers: Timers::new(now_ms),
-            credit: CreditPool::default(),
+            credit: CreditPool::new(settings.bounds),
             marks: vec![none; usize::from(settings.topology.cores())],
             due: Vec::new(),
             crowded: Vec::new(),
@@ -61,7 +61,7 @@ impl Gateway {
         };
         // Only who may have missed something needs room for it.
         let replays = start.cursor.is_some() || start.from != StartFrom::New;
-        let credit = if replays { self.credit.take(REPLAY_SHARE_BYTES) } else { 0 };
+        let credit = if replays { self.credit.take(self.settings.bounds.replay_share_bytes) } else { 0 };
         let settings = &self.settings;
         let slot = self.sessions.open(|_, generation| Session {
             client,
@@ -69,7 +69,7 @@ impl Gateway {
             home: place.core,
             partition: place.partition.0,
             phase: SessionPhase::Resuming,
-            parked: false,
+            parked: Parked::No,
             in_line: false,
             pinged: false,
             ask: Ask(1),
@@ -104,21 +104,23 @@ impl Gateway {
 
     /// Whether the session's next frame may be looked at. If not, [`Output::Unpark`] follows when it may.
     pub fn is_ready(&mut self, slot: u32) -> bool {
-        let budget = self.settings.outbound_bytes + OUTBOUND_ANSWERS as u32;
+        let budget = self.settings.outbound_bytes + self.settings.bounds.answer_bytes;
         let session = self.sessions.at(slot);
         let ready = match session.phase {
             SessionPhase::Resuming => false,
             _ => session.outbound + session.reserved < budget,
         };
-        session.parked |= !ready;
+        if !ready {
+            session.parked = Parked::Itself;
+        }
         ready
     }
 
     /// The session's command waits for the log or the mesh, which are crowded.
     pub fn crowd(&mut self, slot: u32, core: u16) {
         let session = self.sessions.at(slot);
-        if !session.parked {
-            session.parked = true;
+        if session.parked != Parked::Crowd {
+            session.parked = Parked::Crowd;
             self.crowded.push(SessionRef { core, slot, generation: session.generation });
         }
     }
@@ -126,7 +128,9 @@ impl Gateway {
     /// There is room again: whoever waited for it may try.
     pub fn uncrowd(&mut self, turn: &mut Turn<'_>) {
         for name in self.crowded.drain(..) {
-            if let Some(session) = self.sessions.find(name) {
+            if let Some(session) = self.sessions.find(name)
+                && session.parked == Parked::Crowd
+            {
                 unpark(session, name.slot, turn);
             }
         }
@@ -149,8 +153,14 @@ impl Gateway {
         let session = self.sessions.at(slot);
         assert!(cost <= session.outbound, "{cost} bytes were written of {} pushed", session.outbound);
         session.outbound -= cost;
+        if session.outbound > 0 || session.phase != SessionPhase::Live {
+            // Whoever takes what waits for him is slow and not dead, though our ping waits behind it.
+            session.heard_ms = turn.now.mono_ms;
+        }
         if session.outbound <= self.settings.outbound_bytes / 2 {
-            unpark(session, slot, turn);
+            if session.parked == Parked::Itself {
+                unpark(session, slot, turn);
+            }
             if session.phase == (SessionPhase::CatchUp { held: true }) {
                 self.resume(slot, turn);
             }
@@ -159,6 +169,8 @@ impl Gateway {
 
     /// The socket is gone.
     pub fn closed(&mut self, slot: u32, turn: &mut Turn<'_>) {
+        // Nobody is there to be unparked, and the slot may be another's when the shell comes to it.
+        self.sessions.at(slot).parked = Parked::No;
         self.leave(slot, turn);
         self.sessions.close(slot);
         turn.counters.sessions -= 1;
@@ -348,6 +360,10 @@ impl Gateway {
             return turn.counters.drop(Dropped::AnswerUnheard);
         }
         write(session, name.slot, push, turn);
+        // The answer may have needed less than was held for it, and nothing else would wake who waited for that.
+        if session.parked == Parked::Itself && session.outbound <= self.settings.outbound_bytes / 2 {
+            unpark(session, name.slot, turn);
+        }
     }
 
     /// The session goes on with a new token.
@@ -413,6 +429,12 @@ impl Gateway {
     fn look(&mut self, slot: u32, turn: &mut Turn<'_>) {
         let (now, settings) = (turn.now, &self.settings);
         let session = self.sessions.at(slot);
+        let waits_for_answers =
+            session.parked == Parked::Itself && session.outbound <= settings.outbound_bytes / 2;
+        if session.parked == Parked::Crowd || waits_for_answers {
+            // It waits for the log or the mesh, not for its peer: a socket that we do not read shows no life.
+            session.heard_ms = now.mono_ms;
+        }
         let quiet_ms = now.mono_ms.saturating_sub(session.heard_ms);
         let since_told_ms = now.mono_ms.saturating_sub(session.told_ms);
         if session.phase == SessionPhase::Closing {
@@ -491,7 +513,12 @@ impl Gateway {
         if session.in_line {
             return;
         }
-        let credit = self.credit.take(session.room(self.settings.outbound_bytes));
+        let room = session.room(self.settings.outbound_bytes);
+        if room == 0 {
+            // Answers have filled its budget meanwhile. It comes back here when its socket has taken enough of them.
+            return;
+        }
+        let credit = self.credit.take(room);
         if credit == 0 {
             session.in_line = true;
             return self.credit.wait(name);
@@ -546,6 +573,8 @@ impl Gateway {
             credit += session.credit;
         }
         assert_eq!(credit, self.credit.out(), "the credit given out is what sessions hold");
+        let crowded = self.sessions.iter().filter(|(_, session)| session.parked == Parked::Crowd).count();
+        assert!(crowded <= self.crowded.len(), "who is parked for the crowd stands in its line");
     }
 }
 
@@ -594,7 +623,8 @@ fn write(session: &mut Session, slot: u32, push: Push, turn: &mut Turn<'_>) {
 }
 
 fn unpark(session: &mut Session, slot: u32, turn: &mut Turn<'_>) {
-    if std::mem::take(&mut session.parked) {
+    if std::mem::replace(&mut session.parked, Parked::No) != Parked::No {
+        session.heard_ms = turn.now.mono_ms;
         turn.out.push(Output::Unpark { slot });
     }
 }

@@ -6,5 +6,5 @@ mod session;
 mod sessions;
 
 pub use gateway::Gateway;
-pub use session::{Connect, Session, SessionPhase};
+pub use session::{Connect, Parked, Session, SessionPhase};
 pub use sessions::Sessions;

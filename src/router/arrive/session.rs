@@ -35,6 +35,17 @@ pub enum SessionPhase {
     Closing,
 }
 
+/// Whether a session's socket is read, and if not, what its next command waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parked {
+    /// It is read.
+    No,
+    /// Its `welcome`, or room in its own budget.
+    Itself,
+    /// The log or the mesh. It stands in the gateway's line of those, once.
+    Crowd,
+}
+
 /// One session, as its gateway keeps it.
 #[derive(Debug)]
 pub struct Session {
@@ -48,8 +59,8 @@ pub struct Session {
     pub partition: u16,
     /// Where it is on its way.
     pub phase: SessionPhase,
-    /// A command of it waits for room; its socket is not read.
-    pub parked: bool,
+    /// Whether its socket is read.
+    pub parked: Parked,
     /// It waits in line for replay credit.
     pub in_line: bool,
     /// A ping is out since the last sign of life.

@@ -9,11 +9,11 @@ use super::mailbox::{Attachment, Mailbox, Phase, Recent, Token};
 use super::reads::{Purpose, Reads};
 use super::recent::RecentOrder;
 use crate::counters::Dropped;
-use crate::limits::{FRESH_MS, MISSED_COUNTED, PAGE_BYTES, PAGE_ENVELOPES, REVOCATIONS};
+use crate::limits::{FRESH_MS, PULL_BYTES, REVOCATIONS};
 use crate::log::{Page, Read, ReadFrom, ReadTicket, Record, Revocation, Unreadable};
 use crate::model::{
     Ask, Attached, ClientId, Credit, Delivered, Dismissal, Envelope, ErrorCode, IdRef, Kind, Parcel,
-    Partition, Position, Push, SessionRef, Start, ToHome, ToSession,
+    Partition, Position, Push, SessionRef, Start, ToHome, ToSession, Unresumed,
 };
 use crate::router::output::{Answer, Output, Pulled, Request};
 use crate::router::settings::Settings;
@@ -77,7 +77,7 @@ impl Home {
             heard_ms: None,
             mailboxes: HashMap::new(),
             recent: RecentOrder::new(settings.recent_bytes),
-            reads: Reads::default(),
+            reads: Reads::new(settings.bounds.reads_in_flight),
             stale: Vec::new(),
             revoked: HashMap::new(),
             attached: vec![0; usize::from(settings.topology.cores())],
@@ -176,18 +176,22 @@ impl Home {
             At::Memory(position) => position,
             At::Log(from) => {
                 let purpose = Purpose::Attach { session, ask, beginning, from };
-                return self.read(client, from, PAGE_BYTES as u32, PAGE_ENVELOPES as u32, purpose, turn);
+                let bounds = self.settings.bounds;
+                return self.read(client, from, bounds.page_bytes, bounds.page_envelopes, purpose, turn);
             }
         };
         let Some(mailbox) = self.mailboxes.get_mut(client) else { return };
-        let missed = mailbox.recent_after(position.max(mailbox.recent_from)).count() as u32;
+        let counted = self.settings.bounds.missed_counted;
+        let after = mailbox.recent_after(position.max(mailbox.recent_from));
+        let missed = after.take(counted as usize + 1).count() as u32;
+        let (missed, more) = (missed.min(counted), missed > counted);
         let Some(attachment) = mailbox.find(session, ask) else { return };
         attachment.position = position;
         let replay = beginning.replays();
         if !replay {
             attachment.phase = Phase::Live;
         }
-        let attached = Attached { ask, position, resumed: beginning.resumed, missed, more: false, replay };
+        let attached = Attached { ask, position, resumed: beginning.resumed, missed, more, replay };
         turn.say_session(client, session, ToSession::Attached(attached));
         if replay {
             self.pump(client, session, ask, turn);
@@ -209,13 +213,14 @@ impl Home {
         }
         let (position, credit) = (attachment.position, attachment.credit);
         if position < last && position < recent_from {
-            let bytes = attachment.credit.min(PAGE_BYTES as u32);
+            let bytes = attachment.credit.min(self.settings.bounds.page_bytes);
             if attachment.credit == 0 {
                 return self.stop(client, session, ask, turn);
             }
             attachment.phase = Phase::Waiting;
             let purpose = Purpose::Page { session, ask };
-            return self.read(client, ReadFrom::After(position), bytes, PAGE_ENVELOPES as u32, purpose, turn);
+            let envelopes = self.settings.bounds.page_envelopes;
+            return self.read(client, ReadFrom::After(position), bytes, envelopes, purpose, turn);
         }
         if position < last {
             let envelopes: Vec<Delivered> = in_memory(mailbox, position, credit);
@@ -270,7 +275,8 @@ impl Home {
         turn: &mut Turn<'_>,
     ) {
         let partition = self.partition(client);
-        let count_to = if matches!(purpose, Purpose::Page { .. }) { 0 } else { MISSED_COUNTED as u32 };
+        let count_to =
+            if matches!(purpose, Purpose::Page { .. }) { 0 } else { self.settings.bounds.missed_counted };
         let ticket = ReadTicket { core: turn.core, read: 0 };
         let upto = self.head(partition);
         let read = Read {
@@ -305,6 +311,10 @@ impl Home {
             },
             Purpose::Page { session, ask } => match page {
                 Ok(page) => self.feed(&client, session, ask, page, turn),
+                // The erase itself has not been told yet. It comes before the next beat, and is skipped then.
+                Err(Unreadable::Unresumed(Unresumed::Erased)) => {
+                    self.stale.push(Stale::Pump { client, session, ask });
+                }
                 // Continuity ended under the session: it must come back and be told why.
                 Err(Unreadable::Unresumed(_)) => {
                     turn.say_session(&client, session, ToSession::Dismissed(Dismissal::Discontinued));
@@ -503,7 +513,7 @@ impl Home {
             }
             At::Log(from) => {
                 let purpose = Purpose::Pull { request, beginning, limit };
-                self.read(client, from, u32::MAX, limit, purpose, turn);
+                self.read(client, from, PULL_BYTES as u32, limit, purpose, turn);
             }
         }
     }

@@ -1,11 +1,10 @@
 //! What this core has asked the log for and still waits for.
 //!
-//! At most [`READS_IN_FLIGHT`] reads are with the log; further ones stand in line here, one per attached session or
+//! At most [`READS_IN_FLIGHT`](crate::limits::READS_IN_FLIGHT) reads are with the log; further ones stand in line here, one per attached session or
 //! pull, and are read only if somebody still wants them. Pages are small and the line is first come, first served:
 //! who has missed a hundred thousand takes its turn after each page.
 
 use super::begin::Beginning;
-use crate::limits::READS_IN_FLIGHT;
 use crate::log::{Read, ReadFrom, ReadTicket};
 use crate::model::{Ask, ClientId, SessionRef};
 use crate::router::output::{Output, Request};
@@ -45,18 +44,24 @@ pub enum Purpose {
 }
 
 /// The reads of one core.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Reads {
     asked: Vec<Option<(ClientId, Purpose)>>,
     free: Vec<u32>,
     line: VecDeque<(Read, Purpose)>,
     in_flight: usize,
+    most: usize,
 }
 
 impl Reads {
+    /// None yet, and at most so many at a time.
+    pub fn new(most: usize) -> Self {
+        Self { asked: Vec::new(), free: Vec::new(), line: VecDeque::new(), in_flight: 0, most }
+    }
+
     /// Asks the log, now or when it is this read's turn. The ticket in `read` is set here.
     pub fn ask(&mut self, read: Read, purpose: Purpose, turn: &mut Turn<'_>) {
-        if self.in_flight < READS_IN_FLIGHT {
+        if self.in_flight < self.most {
             self.begin(read, purpose, turn);
         } else {
             self.line.push_back((read, purpose));
@@ -75,7 +80,7 @@ impl Reads {
 
     /// Sends who is next in line, as far as there is room; `wanted` says whether anyone still waits for it.
     pub fn advance(&mut self, mut wanted: impl FnMut(&Read, &Purpose) -> bool, turn: &mut Turn<'_>) {
-        while self.in_flight < READS_IN_FLIGHT {
+        while self.in_flight < self.most {
             let Some((read, purpose)) = self.line.pop_front() else { return };
             if wanted(&read, &purpose) {
                 self.begin(read, purpose, turn);

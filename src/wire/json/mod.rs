@@ -21,10 +21,10 @@ pub use push::{Face, Limits, encode, message_object, size_hint};
 
 use crate::limits::JSON_DEPTH;
 
-/// Whether `bytes` are one JSON value that clients may be given, by the grammar and the nesting they are promised.
+/// Whether `bytes` are one JSON value that clients may be given: what the parser would take as a body.
 pub fn is_value(bytes: &[u8]) -> bool {
     // One level is that of the frame around it.
-    let mut scanner = syntax::Scanner::new(bytes);
+    let mut scanner = syntax::Scanner::strict(bytes);
     simdutf8::basic::from_utf8(bytes).is_ok()
         && scanner.value_within(JSON_DEPTH - 1).is_ok()
         && scanner.at_end()

@@ -1,7 +1,7 @@
 //! The bare grammar of JSON (RFC 8259), for texts whose meaning the parser refuses or that are too large for it.
 //!
-//! It steps over values without understanding them: numbers of any size and lone surrogates are right here. The
-//! text must be UTF-8 already.
+//! It steps over values without understanding them: numbers of any size and lone surrogates are right here, unless
+//! it is asked to be strict, which means what the parser means. The text must be UTF-8 already.
 
 /// Nesting that is followed. Deeper texts are taken for no JSON.
 pub(super) const NESTING: usize = 1_024;
@@ -11,6 +11,7 @@ pub(super) const NESTING: usize = 1_024;
 pub(super) struct Scanner<'a> {
     text: &'a [u8],
     at: usize,
+    strict: bool,
 }
 
 /// The text breaks the grammar, or is nested deeper than [`NESTING`].
@@ -25,7 +26,12 @@ struct Open {
 
 impl<'a> Scanner<'a> {
     pub fn new(text: &'a [u8]) -> Self {
-        Self { text, at: 0 }
+        Self { text, at: 0, strict: false }
+    }
+
+    /// Refuses also numbers that no double holds, and halves of surrogate pairs.
+    pub fn strict(text: &'a [u8]) -> Self {
+        Self { text, at: 0, strict: true }
     }
 
     /// The next byte that is no white space.
@@ -131,13 +137,25 @@ impl<'a> Scanner<'a> {
     fn escape(&mut self) -> Result<(), NotJson> {
         match self.byte()? {
             b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Ok(()),
-            b'u' => {
-                let digits = self.text.get(self.at..self.at + 4).ok_or(NotJson)?;
-                self.at += 4;
-                if digits.iter().all(u8::is_ascii_hexdigit) { Ok(()) } else { Err(NotJson) }
-            }
+            b'u' => match self.hex()? {
+                0xd800..0xdc00 if self.strict => {
+                    let pair = self.skip(b'\\') && self.skip(b'u');
+                    if pair && matches!(self.hex()?, 0xdc00..0xe000) { Ok(()) } else { Err(NotJson) }
+                }
+                0xdc00..0xe000 if self.strict => Err(NotJson),
+                _ => Ok(()),
+            },
             _ => Err(NotJson),
         }
+    }
+
+    /// Four hexadecimal digits.
+    fn hex(&mut self) -> Result<u32, NotJson> {
+        let digits = self.text.get(self.at..self.at + 4).ok_or(NotJson)?;
+        self.at += 4;
+        digits
+            .iter()
+            .try_fold(0, |number, &digit| Ok(number << 4 | char::from(digit).to_digit(16).ok_or(NotJson)?))
     }
 
     fn word(&mut self, word: &[u8]) -> Result<(), NotJson> {
@@ -149,6 +167,7 @@ impl<'a> Scanner<'a> {
     }
 
     fn number(&mut self) -> Result<(), NotJson> {
+        let start = self.at;
         self.skip(b'-');
         if !self.skip(b'0') {
             self.digits()?;
@@ -156,9 +175,16 @@ impl<'a> Scanner<'a> {
         if self.skip(b'.') {
             self.digits()?;
         }
-        if self.skip(b'e') || self.skip(b'E') {
+        let exponent = self.skip(b'e') || self.skip(b'E');
+        if exponent {
             let _ = self.skip(b'+') || self.skip(b'-');
             self.digits()?;
+        }
+        // Without an exponent it takes hundreds of digits to leave the range.
+        if self.strict && (exponent || self.at - start > 300) {
+            let text = std::str::from_utf8(&self.text[start..self.at]).map_err(|_| NotJson)?;
+            let number: f64 = text.parse().map_err(|_| NotJson)?;
+            return if number.is_finite() { Ok(()) } else { Err(NotJson) };
         }
         Ok(())
     }

@@ -50,7 +50,7 @@ pub fn decode(key: &str, mut bytes: &[u8]) -> Result<Envelope, RecordError> {
         let name = read(bytes).ok_or(RecordError::Damaged)?;
         let value = piece(bytes).ok_or(RecordError::Damaged)?;
         if let Some(name) = name_of(name) {
-            known.header(name, value)?;
+            known.header(name, value);
         }
     }
     let value = match read(bytes).ok_or(RecordError::Damaged)? {

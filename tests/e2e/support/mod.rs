@@ -2,16 +2,35 @@
 
 mod peer;
 
-pub use peer::{Got, Peer, http, upgrade_request};
+pub use peer::{Got, Peer, frame, http, upgrade_request};
 
+use corepost::backplane::{Durability, Options};
 use corepost::net::Wish;
 use corepost::node::{Figures, Node, NodeConfig, Running};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// A development node on a free port.
-pub fn node(cores: usize, driver: Wish) -> Running {
-    let listen = "127.0.0.1:0".parse().unwrap();
-    Node::start(&NodeConfig { listen, cores, cpus: vec![], driver, development: true }).unwrap()
+/// A development node on a free port, without a log.
+pub fn node(cores: u16, driver: Wish) -> Running {
+    Node::start(&NodeConfig { driver, ..NodeConfig::echo("127.0.0.1:0".parse().unwrap(), cores) }).unwrap()
+}
+
+/// A data directory of this test's own, empty.
+pub fn data(name: &str) -> PathBuf {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let dir =
+        Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("e2e-{}-{number}-{name}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&dir);
+    dir
+}
+
+/// A node with sessions, on the log in `data`.
+pub fn router(cores: u16, driver: Wish, data: &Path) -> NodeConfig {
+    let config = NodeConfig::echo("127.0.0.1:0".parse().unwrap(), cores);
+    let options = Options { durability: Durability::Process, ..Options::new(config.settings.topology) };
+    NodeConfig { driver, log: Some((data.to_owned(), options)), ..config }
 }
 
 /// The drivers this machine has, for stories that must hold on each.

@@ -1,0 +1,92 @@
+//! Many seeds over the machine's cores. A failing seed is printed with the line that runs it again.
+
+use crate::plan::Plan;
+use crate::world::{Tally, World};
+use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, Once};
+
+/// Which seeds to run: one of `COREPOST_SEED`, or `COREPOST_SEEDS` many, or as many as a quick look needs.
+pub fn wanted(few: u64) -> std::ops::Range<u64> {
+    let number = |name| std::env::var(name).ok().and_then(|text: String| text.parse::<u64>().ok());
+    match (number("COREPOST_SEED"), number("COREPOST_SEEDS")) {
+        (Some(seed), _) => seed..seed + 1,
+        (None, many) => 0..many.unwrap_or(few),
+    }
+}
+
+/// Runs them all. Panics with the first failure.
+pub fn run(seeds: std::ops::Range<u64>, plan: impl Fn(u64) -> Plan + Sync) -> Tally {
+    let started = std::time::Instant::now();
+    let (next, sum, failure) = (AtomicU64::new(seeds.start), Mutex::new(Tally::default()), Mutex::new(None));
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= seeds.end || failure.lock().unwrap().is_some() {
+                        return;
+                    }
+                    match one(plan(seed)) {
+                        Ok(tally) => sum.lock().unwrap().add(tally),
+                        Err(why) => *failure.lock().unwrap() = Some((seed, why)),
+                    }
+                }
+            });
+        }
+    });
+    if let Some((seed, why)) = failure.into_inner().unwrap() {
+        panic!("seed {seed}: {why}\nagain: COREPOST_SEED={seed} cargo test --no-default-features --test sim");
+    }
+    let (many, tally) = (seeds.end - seeds.start, sum.into_inner().unwrap());
+    println!("{many} seeds in {:?}: {tally:?}", started.elapsed());
+    tally
+}
+
+/// Runs one world.
+pub fn one(plan: Plan) -> Result<Tally, String> {
+    attempt(|| World::new(plan).run())
+}
+
+thread_local! {
+    static LAST_WORDS: RefCell<Option<String>> = const { RefCell::new(None) };
+    static LISTENING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs something that may panic and returns what it said and where.
+pub fn attempt<T>(something: impl FnOnce() -> T) -> Result<T, String> {
+    static LISTEN: Once = Once::new();
+    LISTEN.call_once(|| {
+        let usual = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| match LISTENING.get() {
+            true if std::env::var_os("COREPOST_TRACE").is_none() => LAST_WORDS.set(Some(info.to_string())),
+            true => {
+                LAST_WORDS.set(Some(info.to_string()));
+                usual(info);
+            }
+            false => usual(info),
+        }));
+    });
+    LISTENING.set(true);
+    let outcome = catch_unwind(AssertUnwindSafe(something));
+    LISTENING.set(false);
+    outcome.map_err(|_| LAST_WORDS.take().unwrap_or_default())
+}
+
+impl Tally {
+    fn add(&mut self, other: Self) {
+        self.steps += other.steps;
+        self.delivered += other.delivered;
+        self.acked += other.acked;
+        self.records += other.records;
+        self.connects += other.connects;
+        self.crashes += other.crashes;
+        self.losses += other.losses;
+        self.catchups += other.catchups;
+        self.replayed += other.replayed;
+        self.ephemerals += other.ephemerals;
+        self.pulls += other.pulls;
+    }
+}
