@@ -332,6 +332,7 @@ impl Fleet {
         self.closed += 1;
         self.up -= usize::from(std::mem::take(&mut connection.up));
         self.last_end = format!("connection {number}: {why}");
+        let _ = self.epoll.forget(&connection.stream, number);
         let _ = connection.stream.shutdown(std::net::Shutdown::Both);
         self.outs.buffers[number] = Vec::new();
     }
