@@ -51,7 +51,8 @@ fn a_peer_that_stops_reading_is_not_read_either() {
         }
         writer.join().unwrap();
         drop(greedy);
-        thread::sleep(Duration::from_millis(1_200));
-        assert_eq!(total(&node, |figures| figures.late_turns), 0, "{:?}", node.figures());
+        // Generous, for other tests run beside this one: a turn is measured by the clock on the wall.
+        let longest = node.figures()[0].longest_turn;
+        assert!(longest < Duration::from_millis(500), "a turn of {longest:?}");
     }
 }
