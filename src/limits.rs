@@ -76,6 +76,8 @@ pub const ACCEPT_PAUSE_MS: u64 = 100;
 pub const ARRIVALS: usize = 32_768;
 /// Bytes of incomplete request heads of one core. More: the one that asks is answered 503.
 pub const ARRIVAL_BYTES: usize = 32 << 20;
+/// Bytes of the buffer in which a socket's frames are collected, at first: many sockets may need one in one turn.
+pub const WRITE_BYTES: usize = 512;
 /// Bytes of the buffer that a socket is lent while it is active.
 pub const READ_BYTES: usize = 4 << 10;
 /// The same after a read that filled it: a long message is coming.

@@ -55,9 +55,3 @@ pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 pub fn total(node: &Running, of: impl Fn(&Figures) -> u64) -> u64 {
     node.figures().iter().map(of).sum()
 }
-
-/// Resident bytes of this process.
-pub fn resident() -> usize {
-    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
-    statm.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
-}
