@@ -5,5 +5,6 @@ mod arrive;
 mod close;
 mod echo;
 mod pressure;
+mod promise_1_acknowledged_is_durable;
 mod sessions;
 mod support;

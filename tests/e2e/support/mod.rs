@@ -1,8 +1,18 @@
 //! What the stories are told with.
 
+mod api;
+mod metrics;
 mod peer;
+mod place;
+mod server;
+mod session;
 
+pub use api::{Api, Reply};
+pub use metrics::Metrics;
 pub use peer::{Got, Peer, frame, http, upgrade_request};
+pub use place::{API_KEY, Place, claims, now_s, token};
+pub use server::Server;
+pub use session::{Heard, Knock, Session, send};
 
 use corepost::backplane::{Durability, Options};
 use corepost::net::Wish;
@@ -50,6 +60,9 @@ pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
         std::thread::sleep(Duration::from_millis(20));
     }
 }
+
+/// How long a story waits for what must come. Nothing is expected to take nearly so long; the machine may be busy.
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// All cores' figures together. They are about a second old.
 pub fn total(node: &Running, of: impl Fn(&Figures) -> u64) -> u64 {
