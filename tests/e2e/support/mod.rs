@@ -53,8 +53,13 @@ pub fn drivers() -> Vec<Wish> {
 }
 
 /// Waits until `holds`, or fails after ten seconds.
-pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(10);
+pub fn eventually(what: &str, holds: impl FnMut() -> bool) {
+    eventually_in(what, Duration::from_secs(10), holds);
+}
+
+/// Waits until `holds`, or fails after so long.
+pub fn eventually_in(what: &str, patience: Duration, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + patience;
     while !holds() {
         assert!(Instant::now() < deadline, "never: {what}");
         std::thread::sleep(Duration::from_millis(20));
