@@ -1,8 +1,18 @@
 //! What the stories are told with.
 
+mod api;
+mod metrics;
 mod peer;
+mod place;
+mod server;
+mod session;
 
+pub use api::{Api, Reply};
+pub use metrics::Metrics;
 pub use peer::{Got, Peer, frame, http, upgrade_request};
+pub use place::{API_KEY, Place, claims, now_s, token};
+pub use server::Server;
+pub use session::{Heard, Knock, Session, send};
 
 use corepost::backplane::{Durability, Options};
 use corepost::net::Wish;
@@ -43,13 +53,21 @@ pub fn drivers() -> Vec<Wish> {
 }
 
 /// Waits until `holds`, or fails after ten seconds.
-pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(10);
+pub fn eventually(what: &str, holds: impl FnMut() -> bool) {
+    eventually_in(what, Duration::from_secs(10), holds);
+}
+
+/// Waits until `holds`, or fails after so long.
+pub fn eventually_in(what: &str, patience: Duration, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + patience;
     while !holds() {
         assert!(Instant::now() < deadline, "never: {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }
+
+/// How long a story waits for what must come. Nothing is expected to take nearly so long; the machine may be busy.
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// All cores' figures together. They are about a second old.
 pub fn total(node: &Running, of: impl Fn(&Figures) -> u64) -> u64 {
