@@ -267,6 +267,11 @@ impl Shard {
         &self.gateway.sessions.at(slot).client
     }
 
+    /// Appends the byte form of a session, for the process that takes its socket.
+    pub fn export(&self, slot: u32, out: &mut Vec<u8>) {
+        self.gateway.sessions.peek(slot).export(out);
+    }
+
     /// Whether the log has been heard of within the last second.
     pub fn is_fresh(&self, now: Now) -> bool {
         self.home.is_fresh(now.mono_ms)

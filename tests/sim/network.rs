@@ -46,18 +46,11 @@ impl World {
                 Output::Waiting { .. } => {}
                 Output::Lost { .. } => self.devices[at].losses += 1,
                 Output::Hole { held, prev } => panic!("device {device} found a hole: {held} < {prev}"),
-                Output::Acknowledged { letter, .. } => {
-                    self.stats.acked += 1;
-                    self.devices[at].diary.push(format!("ack {}", letter.id()));
-                }
-                Output::Failed { letter, code, .. } => {
-                    self.devices[at].diary.push(format!("failed {} {code}", letter.id()));
-                }
-                Output::Complaint { code, .. } => self.devices[at].diary.push(format!("error {code}")),
+                Output::Acknowledged { .. } => self.stats.acked += 1,
+                Output::Failed { .. } | Output::Complaint { .. } => {}
                 Output::NeedToken => self.give_token(device),
                 Output::GaveUp(why) => {
                     note!(self, "device {device} gives up: {why:?}");
-                    self.devices[at].diary.push(format!("gave up {why:?}"));
                     self.devices[at].is_over = true;
                 }
             }
@@ -417,7 +410,6 @@ impl World {
         self.send_up(at, Up::Gone);
         let this = &mut self.devices[device as usize];
         this.conn = None;
-        this.diary.push(format!("{ending:?}"));
         this.client.closed(ending, self.now);
     }
 
@@ -436,8 +428,8 @@ impl World {
         if let Some(corepost::client::Delivery::Ephemeral { .. }) = given {
             this.ephemerals += 1;
         }
-        if self.trace.is_some() || self.plan.seed == u64::MAX {
-            self.devices[device as usize].diary.push(String::from_utf8_lossy(text).into_owned());
+        if self.keeps_diaries {
+            this.facts.extend(crate::stage::fact(&heard));
         }
         self.hearing = hearing;
     }

@@ -44,6 +44,8 @@ pub struct World {
     pub disconnected: Vec<ClientId>,
     /// Time passes in larger steps.
     pub is_silent: bool,
+    /// Devices write down what they hear.
+    pub keeps_diaries: bool,
     pub limits_json: String,
     pub hearing: Hearing,
     pub steps: u64,
@@ -135,6 +137,7 @@ impl World {
             stalled_until_ms: 0,
             disconnected: Vec::new(),
             is_silent: false,
+            keeps_diaries: false,
             limits_json: limits.json(),
             hearing: Hearing::new(),
             steps: 0,
@@ -299,6 +302,9 @@ impl World {
         let mut out = std::mem::take(&mut node.out[at]);
         let result = input(&mut node.shards[at], self.now, &mut out);
         node.shards[at].invariants();
+        if self.steps % 32 == 0 {
+            node.check_byte_forms(core);
+        }
         then(self, &result);
         let mut unparked = Vec::new();
         for output in out.drain() {

@@ -3,8 +3,10 @@
 mod credit;
 mod gateway;
 mod session;
+mod session_bytes;
 mod sessions;
 
 pub use gateway::Gateway;
 pub use session::{Connect, Parked, Session, SessionPhase};
+pub use session_bytes::Damaged;
 pub use sessions::Sessions;
