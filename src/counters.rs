@@ -2,7 +2,23 @@
 //!
 //! Every refusal and every drop has a reason here, so that nothing is ever lost without a trace.
 
+mod histogram;
+
 use crate::words::words;
+
+pub use histogram::{COMMIT_US, Histogram, SIZES, TURN_US};
+
+words! {
+    /// Which part of a message's way was timed: `corepost_end_to_end_seconds{stage}`.
+    Stage {
+        /// From a send's arrival to its ack.
+        Ack = "ack",
+        /// From append to the frame handed to a live session's socket.
+        Deliver = "deliver",
+        /// From a session's attach to its `live` after replay.
+        Replay = "replay",
+    }
+}
 
 words! {
     /// Why something a peer asked was refused: `corepost_refusals_total{reason}`.
@@ -117,6 +133,8 @@ pub struct Counters {
     pub drops: [u64; Dropped::ALL.len()],
     /// Bytes of recent envelopes held.
     pub recent_bytes: u64,
+    /// How long each [`Stage`] took, microseconds.
+    pub end_to_end_us: [Histogram; Stage::ALL.len()],
 }
 
 impl Default for Counters {
@@ -134,6 +152,7 @@ impl Default for Counters {
             refusals: [0; Refusal::ALL.len()],
             drops: [0; Dropped::ALL.len()],
             recent_bytes: 0,
+            end_to_end_us: [const { Histogram::new(COMMIT_US) }; Stage::ALL.len()],
         }
     }
 }

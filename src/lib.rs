@@ -39,6 +39,8 @@ pub mod router;
 pub mod wire;
 
 #[cfg(feature = "serve")]
+pub mod admin;
+#[cfg(feature = "serve")]
 pub mod backplane;
 #[cfg(feature = "serve")]
 pub mod host;

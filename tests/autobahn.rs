@@ -3,6 +3,7 @@
 //! Runs only with `COREPOST_TEST=all`, for it needs Python 2.7 and half a minute. Every case must be OK or
 //! informational, in what it did and in how it closed.
 #![cfg(feature = "serve")]
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 use corepost::net::Wish;
 use corepost::node::{Node, NodeConfig};
@@ -28,8 +29,7 @@ fn judge(name: &str, driver: Wish, cases: &[&str], least: usize) {
     }
     let suite = suite();
     let listen = "127.0.0.1:0".parse().unwrap();
-    let node =
-        Node::start(&NodeConfig { listen, cores: 1, cpus: vec![], driver, development: true }).unwrap();
+    let node = Node::start(&NodeConfig { driver, ..NodeConfig::echo(listen, 1) }).unwrap();
     let report = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("autobahn-{name}"));
     let _ = fs::remove_dir_all(&report);
     fs::create_dir_all(&report).unwrap();

@@ -1,6 +1,6 @@
 //! The log a node runs on: a closed list, so that every use of it is plain to see.
 
-use super::embedded::Embedded;
+use super::embedded::{Embedded, Health};
 use crate::log::{Append, Read, Revocation, Ticket};
 
 /// A log. All its methods return at once; answers come as [`crate::log::LogEvent`]s.
@@ -29,6 +29,13 @@ impl Log {
     pub fn read(&self, read: Read) {
         match self {
             Self::Embedded(log) => log.read(read),
+        }
+    }
+
+    /// How it is.
+    pub fn health(&self) -> &Health {
+        match self {
+            Self::Embedded(log) => log.health(),
         }
     }
 

@@ -1,9 +1,15 @@
-//! `corepost serve`: a configuration, a log, a node.
+//! `corepost serve`: a configuration, a log, a node, and the signals that end it.
 
-use super::{Exit, Flags, logging};
+use super::{Exit, Flags, logging, say};
+use crate::admin::Admin;
+use crate::backplane::OpenError;
 use crate::config::{Config, resolve};
+use crate::node::{Node, NodeConfig, Running, StartError};
 use clap::Args;
-use tracing::{error, warn};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use std::time::{Duration, Instant};
+use tracing::{error, info, warn};
 
 pub(super) const EXAMPLES: &str = "\
 Each flag is also a key of the TOML file (`ping_interval = \"25s\"`) and a name in the environment
@@ -15,7 +21,11 @@ Examples:
   openssl rand 32 > jwt.key
   corepost serve --listen 0.0.0.0:8080 --jwt-key jwt.key      clients present tokens
   corepost serve --config corepost.toml --log-format json     in a container
-When it is ready it prints one line: ready listen=IP:PORT admin=IP:PORT";
+When it is ready it prints one line: ready listen=IP:PORT admin=IP:PORT
+SIGTERM drains: every session is told its own moment to go. SIGHUP reads the key files again.";
+
+/// Beyond the drain window, this long is waited for what is under way.
+const GRACE: Duration = Duration::from_secs(9);
 
 /// Arguments of `serve`.
 #[derive(Args)]
@@ -35,12 +45,75 @@ impl Serve {
         };
         logging::start(effective.config.log);
         effective.notes.iter().for_each(|note| warn!("{note}"));
-        start(effective.config)
+        start(&effective.config)
     }
 }
 
 /// Runs a node until it is told to end.
-fn start(config: Config) -> Exit {
-    error!(listen = %config.listen, "this build has no node in it yet");
+fn start(config: &Config) -> Exit {
+    // Before anything starts, so that a signal is never met by the default action half-way.
+    let mut signals = match Signals::new([SIGTERM, SIGINT, SIGHUP]) {
+        Ok(signals) => signals,
+        Err(error) => return fail(&format!("cannot listen for signals: {error}")),
+    };
+    let running = match Node::start(&NodeConfig::of(config)) {
+        Ok(running) => running,
+        Err(error @ StartError::Log(OpenError::InUse { .. } | OpenError::NewerFormat { .. })) => {
+            fail(&error.to_string());
+            return Exit::DataDirectory;
+        }
+        Err(error) => return fail(&error.to_string()),
+    };
+    let build =
+        vec![("version", env!("CARGO_PKG_VERSION").to_owned()), ("driver", running.driver.to_string())];
+    let admin = match Admin::start(config.admin, running.sources(build)) {
+        Ok(admin) => admin,
+        Err(error) => return fail(&error.to_string()),
+    };
+    if say(&format!("ready listen={} admin={}\n", running.addr, admin.addr)) != Exit::Done {
+        return fail("nobody reads standard output");
+    }
+    for signal in signals.forever() {
+        match signal {
+            SIGHUP => read_keys_again(config, &running),
+            _ => break,
+        }
+    }
+    drain(config.drain_window_ms, running, &mut signals)
+}
+
+fn fail(why: &str) -> Exit {
+    error!("{why}");
     Exit::Failed
+}
+
+fn read_keys_again(config: &Config, running: &Running) {
+    match config.read_access_again() {
+        Ok(access) => {
+            running.renew_access(access);
+            info!("keys were read again; sessions stay until their tokens expire");
+        }
+        Err(mistakes) => {
+            for mistake in mistakes {
+                warn!(setting = mistake.setting, "{}; the keys stay as they were", mistake.problem);
+            }
+        }
+    }
+}
+
+/// Sends all sessions away, each at its own moment, then ends. A second signal does not wait for them.
+fn drain(window_ms: u64, running: Running, signals: &mut Signals) -> Exit {
+    let (begun, window) = (Instant::now(), Duration::from_millis(window_ms));
+    info!(?window, "draining: no new connections; every session is told its own moment to go");
+    running.drain(window_ms);
+    while !running.is_drained() && begun.elapsed() < window + GRACE {
+        if signals.pending().any(|signal| signal != SIGHUP) {
+            warn!("told to end a second time: the sessions that are left are cut");
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    running.stop();
+    info!(took = ?begun.elapsed(), "everything acknowledged is durable; the end");
+    Exit::Done
 }

@@ -28,6 +28,16 @@ impl<T> Outbox<T> {
         Self { me, to: to.collect(), dirty: Vec::new() }
     }
 
+    /// Whose outbox this is.
+    pub fn core(&self) -> u16 {
+        self.me
+    }
+
+    /// How many cores it reaches.
+    pub fn cores(&self) -> u16 {
+        self.to.len() as u16
+    }
+
     /// Commands that core `to` would still take from us. Ask before accepting one; 0 means: let the client wait.
     ///
     /// Only we add to what waits there for us, so room that was seen stays until we use it.

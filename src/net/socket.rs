@@ -29,6 +29,18 @@ impl Socket {
         unsafe { OwnedFd::from_raw_fd(self.0.into_raw_fd()) }
     }
 
+    /// A peer that takes nothing of what was written for so long is gone (TCP_USER_TIMEOUT): a write that waits for
+    /// it fails then.
+    #[allow(unsafe_code)]
+    pub fn give_up_after(&self, ms: u32) {
+        use std::os::fd::AsRawFd;
+        // SAFETY: a call on an open descriptor with a pointer to an integer and its size.
+        unsafe {
+            let (fd, value) = (self.0.as_raw_fd(), (&raw const ms).cast());
+            libc::setsockopt(fd, libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT, value, size_of::<u32>() as u32);
+        }
+    }
+
     /// Waits until there is something to read, or the end. May be dropped at any time, but then the socket can
     /// not be released any more.
     pub async fn ready(&self) {

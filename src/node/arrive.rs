@@ -4,28 +4,35 @@
 //! and the time to a complete head. A refusal is answered, then the socket is half-closed and drained for a moment,
 //! so that the answer is not lost to a reset.
 
-use super::connection;
+use super::api;
+use super::connection::{self, Purpose};
 use super::core::{Adopted, Mail, Shared};
+use super::gate::Seat;
+use crate::access::{Access, BadToken, Claims, Keys, TokenError};
 use crate::counters::Refusal;
+use crate::http::Exchange;
 use crate::http::head::{Head, HeadError, Incoming};
 use crate::http::response::{Status, write_refusal};
-use crate::http::upgrade::{Connect, Door, Refused};
+use crate::http::upgrade::{Connect, Door, Refused, Token};
 use crate::limits::{
-    ACCEPT_PAUSE_MS, ACCEPTS_PER_TURN, ARRIVAL_BYTES, ARRIVALS, CONNECTIONS, HANDSHAKE_MS, REFUSAL_BYTES,
-    REFUSAL_MS,
+    ACCEPT_PAUSE_MS, ACCEPTS_PER_TURN, ARRIVAL_BYTES, ARRIVALS, REFUSAL_BYTES, REFUSAL_MS,
+    SIGNATURES_PER_TURN,
 };
+use crate::model::{ClientId, Cursor, Start};
 use crate::net::{AcceptError, Handoff, Listener, Size, Socket, half_close};
+use crate::router;
 use crate::wire::websocket::write_switching;
 use monoio::time::{Instant, sleep, timeout_at};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The core's listener, until the core stops.
 pub(super) async fn accept(core: Shared, listener: Rc<Listener>) {
     loop {
         listener.ready().await;
-        if core.look().stopping {
+        if core.look().is_leaving() {
             return;
         }
         if let Err(error) = accept_some(&core, &listener) {
@@ -40,9 +47,9 @@ pub(super) async fn accept(core: Shared, listener: Rc<Listener>) {
 fn accept_some(core: &Shared, listener: &Listener) -> std::io::Result<()> {
     for _ in 0..ACCEPTS_PER_TURN {
         match listener.accept() {
-            Ok(Some((fd, _peer))) => {
+            Ok(Some((fd, peer))) => {
                 core.enter().figures.accepted += 1;
-                monoio::spawn(arrive(Rc::clone(core), fd));
+                monoio::spawn(arrive(Rc::clone(core), fd, core.config.gate.enter(peer.ip())));
             }
             Ok(None) => break,
             Err(AcceptError::Gone) => {}
@@ -53,42 +60,52 @@ fn accept_some(core: &Shared, listener: &Listener) -> std::io::Result<()> {
 }
 
 /// One connection's way to its core, or to its refusal.
-async fn arrive(core: Shared, fd: OwnedFd) {
+async fn arrive(core: Shared, fd: OwnedFd, seat: Result<Seat, Refusal>) {
     let Ok(mut socket) = Socket::adopt(fd) else { return };
     let crowded = {
         let figures = &mut core.enter().figures;
         figures.arrivals += 1;
-        figures.arrivals > ARRIVALS || figures.connections >= CONNECTIONS
+        figures.arrivals > ARRIVALS
     };
+    let seat = if crowded { Err(Refusal::TooManyConnections) } else { seat };
     let (mut incoming, mut held) = (Incoming::default(), 0);
-    let outcome = if crowded {
-        Err(Turned::away(
-            Status::Unavailable,
-            "too many connections; try again later",
-            Refusal::TooManyConnections,
-        ))
-    } else {
-        read_head(&core, &mut socket, &mut incoming, &mut held).await
+    let outcome = match seat {
+        Err(why) => Err(Turned::crowded(why)),
+        Ok(seat) => match read_head(&core, &mut socket, &mut incoming, &mut held).await {
+            Ok(head) => Ok((head, seat)),
+            Err(turned) => Err(turned),
+        },
     };
     {
         let figures = &mut core.enter().figures;
         figures.arrivals -= 1;
         figures.arrival_bytes -= held;
     }
-    match outcome.and_then(|head| admit(&core, &head)) {
-        Ok(Admitted { to, greeting }) => place(&core, to, socket, greeting, incoming.rest()),
+    match outcome {
+        Err(turned) => turn_away(&core, socket, turned).await,
+        Ok((head, seat)) if Door::of(head.uri.path()) == Door::Other => {
+            api::serve(core, socket, Exchange::begin(head, incoming.rest()), seat).await;
+        }
+        Ok((head, seat)) => upgrade(core, socket, head, incoming.rest(), seat).await,
+    }
+}
+
+/// A request that wants to become a WebSocket; `unread` came behind it.
+pub(super) async fn upgrade(core: Shared, socket: Socket, head: Head, unread: Vec<u8>, seat: Seat) {
+    match admit(&core, &head).await {
+        Ok(admitted) => place(&core, admitted, socket, unread, seat),
         Err(turned) => turn_away(&core, socket, turned).await,
     }
 }
 
-/// A request that was answered with a WebSocket.
+/// A request that was answered with a WebSocket: its core, the answer, and what it is for.
 struct Admitted {
     to: u16,
-    greeting: Vec<u8>,
+    adopted: (Vec<u8>, Purpose),
 }
 
 /// A request that was refused, or a peer that went.
-enum Turned {
+pub(super) enum Turned {
     Away { refused: Refused, why: Refusal },
     Gone,
 }
@@ -96,6 +113,19 @@ enum Turned {
 impl Turned {
     fn away(status: Status, message: &'static str, why: Refusal) -> Self {
         Self::Away { refused: Refused { status, message: message.into() }, why }
+    }
+
+    fn crowded(why: Refusal) -> Self {
+        let (status, message) = match why {
+            Refusal::TooManyPerAddress => {
+                (Status::TooManyRequests, "too many connections from this address; close some")
+            }
+            Refusal::ConnectRate => {
+                (Status::TooManyRequests, "too many new connections; connect again with back-off")
+            }
+            _ => (Status::Unavailable, "too many connections; try again later"),
+        };
+        Self::away(status, message, why)
     }
 }
 
@@ -132,7 +162,7 @@ async fn read_head(
     incoming: &mut Incoming,
     held: &mut usize,
 ) -> Result<Head, Turned> {
-    let deadline = Instant::now() + Duration::from_millis(HANDSHAKE_MS);
+    let deadline = Instant::now() + Duration::from_millis(core.config.handshake_ms);
     loop {
         if timeout_at(deadline, socket.ready()).await.is_err() {
             return Err(Turned::away(
@@ -163,36 +193,100 @@ async fn read_head(
     }
 }
 
-/// Whether this request becomes a WebSocket, and where.
-fn admit(core: &Shared, head: &Head) -> Result<Admitted, Turned> {
-    let nothing = || Turned::away(Status::NotFound, "there is nothing at this path", Refusal::BadRequest);
-    match Door::of(head.uri.path()) {
-        Door::Echo if core.config.development => {}
-        _ => return Err(nothing()),
+/// Whether this request becomes a WebSocket, for what, and where.
+async fn admit(core: &Shared, head: &Head) -> Result<Admitted, Turned> {
+    let door = Door::of(head.uri.path());
+    let access = Arc::clone(&core.look().access);
+    if door == Door::Echo && !access.is_development() {
+        return Err(Turned::away(Status::NotFound, "there is nothing at this path", Refusal::BadRequest));
     }
     let connect = Connect::read(head)?;
-    if connect.proxied {
-        return Err(Turned::away(
-            Status::Forbidden,
-            "development mode does not serve requests that a proxy passed on; configure a key",
-            Refusal::ForeignOrigin,
-        ));
-    }
+    judge_origin(&access, &connect)?;
     let mut greeting = Vec::with_capacity(160);
     write_switching(&connect.upgrade, &mut greeting);
-    // Echo needs no client; with one it lives on that client's core, so that the way there can be tried.
-    let to =
-        connect.client.map_or(core.config.index, |client| core.config.topology.place(client.as_ref()).core);
-    Ok(Admitted { to, greeting })
+    let (client, purpose) = match door {
+        Door::Sessions => {
+            if !core.look().takes_sessions() {
+                let message = "this node takes no sessions now; connect again";
+                return Err(Turned::away(Status::Unavailable, message, Refusal::Draining));
+            }
+            identify(core, &access, connect).await?
+        }
+        // Echo needs no client; with one it lives on that client's core, so that the way there can be tried.
+        _ => (connect.client, Purpose::Echo),
+    };
+    let topology = core.config.settings.topology;
+    let to = client.map_or(core.config.index, |client| topology.place(client.as_ref()).core);
+    Ok(Admitted { to, adopted: (greeting, purpose) })
+}
+
+/// Whether a web page, or a proxy, may bring us this.
+fn judge_origin(access: &Access, connect: &Connect<'_>) -> Result<(), Turned> {
+    let forbidden = |message| Err(Turned::away(Status::Forbidden, message, Refusal::ForeignOrigin));
+    if access.is_development() && connect.proxied {
+        return forbidden("development mode does not serve requests that a proxy passed on; configure a key");
+    }
+    if connect.origin.is_some_and(|origin| !access.allows_origin(origin)) {
+        return forbidden("pages of this Origin may not connect; see --allow-origin");
+    }
+    Ok(())
+}
+
+/// Who wants a session, and from where on.
+async fn identify(
+    core: &Shared,
+    access: &Access,
+    connect: Connect<'_>,
+) -> Result<(Option<ClientId>, Purpose), Turned> {
+    let Connect { client, token, cursor, from, origin, .. } = connect;
+    let (client, token) = match &access.keys {
+        None => {
+            let missing =
+                || Turned::away(Status::BadRequest, "say who you are: ?client=ID", Refusal::BadRequest);
+            (client.ok_or_else(missing)?, None)
+        }
+        Some(keys) => match verify(core, keys, token.as_ref().map(Token::as_str)).await {
+            Ok(claims) => (claims.client.clone(), Some(claims)),
+            // A browser cannot see a status: it gets its WebSocket and is told there.
+            Err(error) if origin.is_some() => {
+                core.enter().figures.refuse(Refusal::Unauthorized);
+                return Ok((None, Purpose::Refused(error.close_code())));
+            }
+            Err(_) => {
+                let message =
+                    "a valid token is needed: Authorization: Bearer, ?token= or subprotocol bearer.<JWT>";
+                return Err(Turned::away(Status::Unauthorized, message, Refusal::Unauthorized));
+            }
+        },
+    };
+    let cursor = cursor.map(|text| Cursor::parse(text.as_bytes(), client.as_ref()));
+    let session = router::Connect { client: client.clone(), start: Start { cursor, from }, token };
+    Ok((Some(client), Purpose::Session(session)))
+}
+
+/// Checks a token, when this core has signatures left to check in its turn.
+async fn verify(core: &Shared, keys: &Keys, token: Option<&str>) -> Result<Claims, TokenError> {
+    let Some(token) = token else { return Err(TokenError::Bad(BadToken::Malformed)) };
+    loop {
+        {
+            let mut state = core.enter();
+            if state.signatures < SIGNATURES_PER_TURN {
+                state.signatures += 1;
+                return keys.verify(token, state.now);
+            }
+        }
+        sleep(Duration::from_millis(1)).await;
+    }
 }
 
 /// Gives the socket to its core: this one, or another by its descriptor.
-fn place(core: &Shared, to: u16, socket: Socket, greeting: Vec<u8>, unread: Vec<u8>) {
-    if to == core.config.index {
-        return connection::begin(core, socket, &greeting, unread);
-    }
-    let adopted = Adopted { handoff: Handoff::new(socket, unread), greeting };
+fn place(core: &Shared, admitted: Admitted, socket: Socket, unread: Vec<u8>, seat: Seat) {
+    let Admitted { to, adopted: (greeting, purpose) } = admitted;
     let mut state = core.enter();
+    if to == core.config.index {
+        return connection::begin(core, &mut state, socket, (&greeting, purpose), unread, seat);
+    }
+    let adopted = Adopted { handoff: Handoff::new(socket, unread), greeting, purpose, seat };
     state.figures.handed_on += 1;
     state.outbox.push(to, Mail::Adopt(Box::new(adopted)));
 }
@@ -203,11 +297,16 @@ async fn turn_away(core: &Shared, mut socket: Socket, turned: Turned) {
     core.enter().figures.refuse(why);
     let mut answer = Vec::new();
     write_refusal(refused.status, &refused.message, &mut answer);
-    let deadline = Instant::now() + Duration::from_millis(REFUSAL_MS);
     if !socket.write(answer).await {
         return;
     }
     half_close(&socket);
+    drain(core, &mut socket).await;
+}
+
+/// Reads and forgets what the peer still sends, for a moment, so that what was written is not lost to a reset.
+pub(super) async fn drain(core: &Shared, socket: &mut Socket) {
+    let deadline = Instant::now() + Duration::from_millis(REFUSAL_MS);
     let mut forgotten = 0;
     while forgotten < REFUSAL_BYTES && timeout_at(deadline, socket.ready()).await.is_ok() {
         let buffer = core.look().pool.take(Size::Short);

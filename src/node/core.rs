@@ -1,28 +1,56 @@
 //! One core: the state its tasks share, and the tasks that live as long as it.
 
-use super::connection::Connection;
+use super::api::Moved;
+use super::connection::{Connection, Purpose};
 use super::figures::Figures;
-use super::start::CoreConfig;
+use super::frames::Frames;
+use super::gate::Seat;
+use super::requests::Requests;
+use super::start::{CoreConfig, Identity};
 use super::table::{Key, Table};
 use super::turn::Turn;
-use super::{arrive, connection, flush, tick};
+use super::{api, arrive, connection, flush, tick};
+use crate::access::Access;
+use crate::admin::Question;
+use crate::backplane::Log;
 use crate::limits::STOP_MS;
+use crate::log::{Append, LogEvent};
 use crate::mesh::{Address, Inbox, Outbox};
-use crate::model::Now;
+use crate::model::{Now, Parcel};
 use crate::net::{Handoff, Listener, Pool, Round};
-use crate::wire::websocket::PartialBudget;
+use crate::router::{self, Settings, Shard};
+use crate::wire::json::Parser;
+use crate::wire::websocket::{PartialBudget, Rules};
 use std::cell::{RefCell, RefMut};
 use std::collections::VecDeque;
 use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Poll, Waker};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 /// What cores, and other threads, send a core.
 #[derive(Debug)]
-pub enum Mail {
+pub(crate) enum Mail {
     /// A connection that belongs here.
     Adopt(Box<Adopted>),
+    /// A connection of the HTTP API whose request must be served here.
+    Serve(Box<Moved>),
+    /// Another core's shard speaks to ours.
+    Parcel {
+        /// Which core's.
+        from: u16,
+        /// What.
+        parcel: Parcel,
+    },
+    /// The log speaks.
+    Log(LogEvent),
+    /// Judge whoever comes from now on by these keys.
+    Access(Arc<Access>),
+    /// Take no new connections, and tell each session its moment to go within so many milliseconds.
+    Drain(u64),
+    /// The admin server asks how this core is.
+    Ask(Question),
     /// Close everything and end.
     Stop,
     /// Something to be done at the end of the turn, for tests.
@@ -32,11 +60,15 @@ pub enum Mail {
 
 /// A connection on its way to its core, upgraded but not yet answered.
 #[derive(Debug)]
-pub struct Adopted {
+pub(crate) struct Adopted {
     /// The socket and what came behind the request head.
     pub(super) handoff: Handoff,
     /// The answer to the request: the first bytes to be sent.
     pub(super) greeting: Vec<u8>,
+    /// What it is for.
+    pub(super) purpose: Purpose,
+    /// Its place among the node's connections.
+    pub(super) seat: Seat,
 }
 
 /// A core, shared by its tasks.
@@ -45,6 +77,7 @@ pub(super) type Shared = Rc<Core>;
 /// What the tasks of one core share.
 pub(super) struct Core {
     state: RefCell<State>,
+    listener: Rc<Listener>,
     pub(super) config: CoreConfig,
 }
 
@@ -66,12 +99,36 @@ pub(super) struct State {
     pub(super) turn: Turn,
     /// Of this turn.
     pub(super) now: Now,
+    pub(super) shard: Shard,
+    /// What the shard wants done; carried out at the end of the turn at the latest.
+    pub(super) out: router::Outbox,
+    /// By the shard's slot: whose connection that is.
+    pub(super) sessions: Vec<Option<Key>>,
+    /// What this turn has for the log.
+    pub(super) appends: Vec<Append>,
+    /// `None`: there are no sessions on this node, only echo.
+    pub(super) log: Option<Log>,
+    /// Requests of the HTTP API that wait for the shard.
+    pub(super) requests: Requests,
+    pub(super) parser: Parser,
+    pub(super) frames: Frames,
+    pub(super) access: Arc<Access>,
+    /// Signatures that were checked in this turn.
+    pub(super) signatures: usize,
+    /// Sessions whose new token was not checked yet; they try again with the next tick.
+    pub(super) unsigned: Vec<Key>,
+    /// What a session's peer may send.
+    pub(super) rules: Rules,
+    pub(super) identity: Identity,
+    pub(super) draining: bool,
     pub(super) stopping: bool,
     stopped: Option<Waker>,
 }
 
 impl Core {
-    fn new(config: CoreConfig, addresses: &[Address<Mail>]) -> Self {
+    fn new(config: CoreConfig, listener: Rc<Listener>, addresses: &[Address<Mail>]) -> Self {
+        let settings = Settings { core: config.index, ..config.settings.clone() };
+        let turn = Turn::new();
         let state = State {
             table: Table::default(),
             pool: Pool::default(),
@@ -82,20 +139,33 @@ impl Core {
             incomplete: Vec::new(),
             closing: VecDeque::new(),
             figures: Figures::default(),
-            turn: Turn::new(),
-            now: Now::default(),
+            now: turn.now(),
+            shard: Shard::new(settings, config.identity.log_epoch, &config.heads, turn.now()),
+            out: router::Outbox::default(),
+            sessions: Vec::new(),
+            appends: Vec::new(),
+            log: config.log.clone(),
+            requests: Requests::default(),
+            parser: Parser::new(),
+            frames: Frames::default(),
+            access: Arc::clone(&config.access),
+            turn,
+            signatures: 0,
+            unsigned: Vec::new(),
+            rules: Rules { keep: config.message_bytes, ..Rules::CLIENT },
+            identity: config.identity.clone(),
+            draining: false,
             stopping: false,
             stopped: None,
         };
-        Self { state: RefCell::new(state), config }
+        Self { state: RefCell::new(state), listener, config }
     }
 
     /// The state, because something happens: begins a turn if none is open. Never held across an await.
     pub(super) fn enter(&self) -> RefMut<'_, State> {
         let mut state = self.state.borrow_mut();
         if state.turn.enter() {
-            let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            state.now = Now { mono_ms: state.turn.mono_ms(), unix_ms: unix.as_millis() as u64 };
+            state.now = state.turn.now();
         }
         state
     }
@@ -117,6 +187,36 @@ impl Core {
 }
 
 impl State {
+    /// Whether somebody new may become a session here.
+    pub(super) fn takes_sessions(&self) -> bool {
+        self.log.is_some() && !self.draining
+    }
+
+    fn take(&mut self, mail: Mail, core: &Shared) {
+        let Self { shard, out, now, .. } = self;
+        match mail {
+            Mail::Parcel { from, parcel } => shard.on_parcel(from, parcel, *now, out),
+            Mail::Log(event) => shard.on_log(event, *now, out),
+            Mail::Serve(moved) => api::take_over(core, *moved),
+            Mail::Adopt(adopted) => connection::adopt(core, self, *adopted),
+            Mail::Access(access) => self.access = access,
+            Mail::Drain(window_ms) => {
+                shard.drain(window_ms, *now, out);
+                self.draining = true;
+                core.listener.close();
+            }
+            Mail::Ask(question) => question.answer(core.report(self)),
+            Mail::Stop => self.stop(),
+            #[cfg(test)]
+            Mail::Then(act) => drop(monoio::spawn(async move { act.0() })),
+        }
+    }
+
+    /// No new connections are taken.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.stopping || self.draining
+    }
+
     /// Ends all connections and takes no new ones.
     fn stop(&mut self) {
         self.stopping = true;
@@ -139,7 +239,7 @@ pub(super) async fn run(
 ) -> io::Result<()> {
     let listener = Rc::new(Listener::adopt(listener)?);
     let round = Round::new()?;
-    let core = Rc::new(Core::new(config, addresses));
+    let core = Rc::new(Core::new(config, Rc::clone(&listener), addresses));
     monoio::spawn(flush::flush_each_turn(Rc::clone(&core)));
     monoio::spawn(tick::tick(Rc::clone(&core)));
     monoio::spawn(arrive::accept(Rc::clone(&core), Rc::clone(&listener)));
@@ -174,12 +274,11 @@ async fn receive(core: Shared, mut inbox: Inbox<Mail>, round: Round) {
     loop {
         let mut batch = inbox.next().await;
         loop {
-            for mail in batch {
-                match mail {
-                    Mail::Adopt(adopted) => connection::adopt(&core, *adopted),
-                    Mail::Stop => return core.enter().stop(),
-                    #[cfg(test)]
-                    Mail::Then(act) => drop(monoio::spawn(async move { act.0() })),
+            {
+                let mut state = core.enter();
+                batch.into_iter().for_each(|mail| state.take(mail, &core));
+                if state.stopping {
+                    return;
                 }
             }
             if core.config.driver.defers_completions() {

@@ -41,7 +41,7 @@ fn wake_again(address: Address<Mail>, over: Arc<AtomicBool>) -> Mail {
 fn foreign_wakes_in_every_turn_do_not_starve_the_sockets() {
     for driver in [Wish::Best, Wish::Epoll] {
         let listen = "127.0.0.1:0".parse().unwrap();
-        let config = NodeConfig { listen, cores: 1, cpus: vec![], driver, development: true };
+        let config = NodeConfig { driver, ..NodeConfig::echo(listen, 1) };
         let node = Node::start(&config).unwrap();
         let over = Arc::new(AtomicBool::new(false));
         let address = node.addresses.0[0].clone();

@@ -1,15 +1,108 @@
 //! What happens to a connection: bytes out, its close, its end. Every effect on a socket is here.
 
-use super::connection::{Connection, Phase};
-use super::core::State;
+use super::connection::{Connection, Phase, Service};
+use super::core::{Mail, State};
 use super::table::Key;
 use crate::limits::{CLOSE_MS, OUTBOUND_BYTES, QUIET_MS};
 use crate::model::CloseCode;
 use crate::net::{Quiet, ReadEnd, Sending, half_close};
-use crate::wire::websocket::write_close;
+use crate::router::Output;
+use crate::wire::websocket::{Opcode, PartialBudget, write_close, write_frame};
 use monoio::io::CancelHandle;
 
 impl State {
+    /// Does what the shard wants done: the only place where its outputs become effects. Called at the end of each
+    /// turn, and before a slot of the shard changes hands, so that nothing reaches the wrong session.
+    pub(super) fn carry_out(&mut self) {
+        let Self {
+            out,
+            table,
+            sessions,
+            pool,
+            dirty,
+            shard,
+            frames,
+            identity,
+            closing,
+            now,
+            partials,
+            appends,
+            log,
+            outbox,
+            requests,
+            ..
+        } = self;
+        for output in out.drain() {
+            let session = |slot: u32| sessions.get(slot as usize).copied().flatten();
+            match output {
+                Output::Push { slot, push } => {
+                    let Some(key) = session(slot) else { continue };
+                    let Some(connection) = table.get_mut(key).filter(|it| it.phase == Phase::Open) else {
+                        continue;
+                    };
+                    connection.collected += push.cost();
+                    let face = identity.face(shard.client_at(slot).as_ref());
+                    frames.write(push, &face, connection.writer.buffer(pool));
+                    mark(connection, key, dirty);
+                }
+                Output::Ping { slot } => {
+                    let Some(key) = session(slot) else { continue };
+                    let Some(connection) = table.get_mut(key).filter(|it| it.phase == Phase::Open) else {
+                        continue;
+                    };
+                    write_frame(Opcode::Ping, &[], connection.writer.buffer(pool));
+                    mark(connection, key, dirty);
+                }
+                Output::Close { slot, code } => {
+                    let Some(key) = session(slot) else { continue };
+                    let Some(connection) = table.get_mut(key).filter(|it| it.phase == Phase::Open) else {
+                        continue;
+                    };
+                    write_close(Some(code as u16), code.reason(), connection.writer.buffer(pool));
+                    mark(connection, key, dirty);
+                    begin_closing(connection, partials);
+                    closing.push_back((now.mono_ms + CLOSE_MS, key));
+                }
+                Output::Cut { slot } => {
+                    if let Some(connection) = session(slot).and_then(|key| table.get_mut(key)) {
+                        connection.silence();
+                    }
+                }
+                Output::Unpark { slot } => {
+                    if let Some(connection) = session(slot).and_then(|key| table.get_mut(key)) {
+                        connection.wake();
+                    }
+                }
+                Output::Append(append) => appends.push(append),
+                Output::Revoke(ticket, revocation) => {
+                    log.as_ref().map_or((), |log| log.revoke(ticket, revocation))
+                }
+                Output::Read(read) => log.as_ref().map_or((), |log| log.read(read)),
+                Output::Parcel { core, parcel } => {
+                    let command = parcel.is_command();
+                    let mail = Mail::Parcel { from: outbox.core(), parcel };
+                    if command { outbox.push_command(core, mail) } else { outbox.push(core, mail) }
+                }
+                Output::Answer(request, answer) => requests.answered(request, answer),
+            }
+        }
+        frames.forget();
+    }
+
+    /// Hands this turn's appends to the log, and tells the shard which cores take commands in the next turn.
+    pub(super) fn settle(&mut self) {
+        if !self.appends.is_empty() {
+            let appends = std::mem::take(&mut self.appends);
+            if let Some(log) = &self.log {
+                log.append(appends);
+            }
+        }
+        self.signatures = 0;
+        for core in 0..self.outbox.cores() {
+            self.out.set_full(core, self.outbox.room(core) == 0);
+        }
+    }
+
     /// Appends to what the connection sends at the end of this turn. Nothing after its close frame.
     pub(super) fn append(&mut self, key: Key, write: impl FnOnce(&mut Vec<u8>)) {
         let Self { table, pool, dirty, .. } = self;
@@ -32,10 +125,8 @@ impl State {
         let deadline = self.now.mono_ms + CLOSE_MS;
         let Some(connection) = self.table.get_mut(key) else { return };
         if connection.phase == Phase::Open {
-            connection.phase = Phase::Closing;
-            connection.receiver.release(&mut self.partials);
+            begin_closing(connection, &mut self.partials);
             self.closing.push_back((deadline, key));
-            wake(connection);
         }
     }
 
@@ -45,7 +136,7 @@ impl State {
         let Some(connection) = self.table.get_mut(key) else { return };
         connection.writer.progress(bytes);
         if connection.writer.unsent() <= OUTBOUND_BYTES / 2 {
-            wake(connection);
+            connection.wake();
         }
     }
 
@@ -54,7 +145,11 @@ impl State {
         self.figures.writes += 1;
         let Self { table, pool, dirty, .. } = self;
         let Some(connection) = table.get_mut(key) else { return };
+        let cost = sending.cost;
         connection.writer.finish(sending, pool);
+        if whole && let Service::Session(slot) = connection.service() {
+            self.shard.on_written(slot, cost, self.now, &mut self.out);
+        }
         if !whole {
             connection.writer.discard(pool);
             connection.silence();
@@ -78,21 +173,20 @@ impl State {
             return false;
         }
         self.figures.bytes_read += bytes as u64;
-        let before = std::mem::replace(&mut connection.heard_ms, now_ms);
-        now_ms - before < QUIET_MS
+        connection.heard(now_ms) < QUIET_MS
     }
 
     /// It keeps a read buffer in flight from now on, which the tick takes back by this handle.
     pub(super) fn activate(&mut self, key: Key) -> Option<CancelHandle> {
         let connection = self.table.get_mut(key)?;
         self.active.push(key);
-        Some(connection.quiet.insert(Quiet::default()).handle())
+        Some(connection.busy().quiet.insert(Quiet::default()).handle())
     }
 
     /// Its read buffer came back.
     pub(super) fn deactivate(&mut self, key: Key) {
         if let Some(connection) = self.table.get_mut(key) {
-            connection.quiet = None;
+            connection.rest();
         }
     }
 
@@ -121,9 +215,20 @@ impl State {
         }
     }
 
+    /// It is no session any more, if it was one: the shard forgets it.
+    pub(super) fn leave(&mut self, key: Key) {
+        let Some(connection) = self.table.get_mut(key) else { return };
+        let Service::Session(slot) = connection.service() else { return };
+        connection.set_session(None);
+        drop(connection.take_waiting());
+        self.carry_out();
+        self.sessions[slot as usize] = None;
+        self.shard.on_closed(slot, self.now, &mut self.out);
+    }
+
     /// Takes it out of the table, unless a send still holds its half.
     fn forget(&mut self, key: Key) {
-        let Self { table, pool, dirty, figures, .. } = self;
+        let Self { table, pool, dirty, .. } = self;
         let Some(connection) = table.get_mut(key) else { return };
         if connection.writer.is_sending() {
             return;
@@ -132,21 +237,22 @@ impl State {
             return mark(connection, key, dirty);
         }
         connection.writer.discard(pool);
-        table.remove(key);
-        figures.connections -= 1;
+        self.leave(key);
+        self.table.remove(key);
+        self.figures.connections -= 1;
     }
+}
+
+/// Nothing of it is obeyed any more.
+fn begin_closing(connection: &mut Connection, partials: &mut PartialBudget) {
+    connection.phase = Phase::Closing;
+    connection.receiver.release(partials);
+    connection.wake();
 }
 
 /// It has something to send at the end of this turn.
 pub(super) fn mark(connection: &mut Connection, key: Key, dirty: &mut Vec<Key>) {
     if !std::mem::replace(&mut connection.dirty, true) {
         dirty.push(key);
-    }
-}
-
-/// Its reading task may go on.
-fn wake(connection: &mut Connection) {
-    if let Some(waker) = connection.parked.take() {
-        waker.wake();
     }
 }

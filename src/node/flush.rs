@@ -21,6 +21,7 @@ pub(super) async fn flush_each_turn(core: Shared) {
 }
 
 fn flush(core: &Shared, state: &mut State) {
+    state.carry_out();
     let mut dirty = std::mem::take(&mut state.dirty);
     for key in dirty.drain(..) {
         if let Some(sending) = state.table.get_mut(key).and_then(|connection| connection.start_sending()) {
@@ -28,6 +29,7 @@ fn flush(core: &Shared, state: &mut State) {
         }
     }
     state.dirty = dirty;
+    state.settle();
     state.outbox.flush();
 }
 

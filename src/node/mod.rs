@@ -6,6 +6,7 @@
 //! thread waits only in its ring.
 
 mod abort;
+mod api;
 mod arrive;
 mod connection;
 mod core;
@@ -13,12 +14,17 @@ mod echo;
 mod execute;
 mod figures;
 mod flush;
+mod frames;
+mod gate;
+mod report;
+mod requests;
+mod session;
+mod settle;
 mod start;
 mod table;
 mod tick;
 mod turn;
 
-pub use self::core::Mail;
 pub use figures::{Figures, TURN_BUCKETS_US};
 pub use start::{Node, NodeConfig, Running, StartError};
 pub use table::Key;

@@ -19,6 +19,7 @@ pub(super) async fn tick(core: Shared) {
             return;
         }
         state.cut_late_closers();
+        state.tick_shard();
         if count.is_multiple_of(QUIET_TICKS) {
             state.take_back_buffers();
         }
@@ -31,6 +32,17 @@ pub(super) async fn tick(core: Shared) {
 }
 
 impl State {
+    /// The shard's own deadlines, and tokens that waited.
+    fn tick_shard(&mut self) {
+        let Self { shard, out, now, table, unsigned, .. } = self;
+        shard.on_tick(*now, out);
+        for key in unsigned.drain(..) {
+            if let Some(connection) = table.get_mut(key) {
+                connection.wake();
+            }
+        }
+    }
+
     /// Whose close handshake has taken too long.
     fn cut_late_closers(&mut self) {
         while let Some(&(deadline, key)) = self.closing.front()
@@ -46,8 +58,9 @@ impl State {
         let Self { active, table, now, .. } = self;
         active.retain(|&key| {
             let Some(connection) = table.get_mut(key) else { return false };
-            let Some(quiet) = &mut connection.quiet else { return false };
-            if now.mono_ms - connection.heard_ms < QUIET_MS {
+            let silence_ms = connection.silence_ms(now.mono_ms);
+            let Some(quiet) = &mut connection.busy().quiet else { return false };
+            if silence_ms < QUIET_MS {
                 return true;
             }
             quiet.give_back();

@@ -4,8 +4,9 @@
 //! after all that was ready, and only then does anything leave the core: one send per socket, one batch per other
 //! core. Between two flushes is what we call a turn.
 
+use crate::model::Now;
 use std::task::{Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Whether a turn is open, since when, and who closes it.
 #[derive(Debug)]
@@ -37,9 +38,11 @@ impl Turn {
         true
     }
 
-    /// Milliseconds from the core's start to the turn's.
-    pub fn mono_ms(&self) -> u64 {
-        self.began.duration_since(self.origin).as_millis() as u64
+    /// Both clocks, as the shard is told them: read at the turn's beginning.
+    pub fn now(&self) -> Now {
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let mono = self.began.duration_since(self.origin);
+        Now { mono_ms: mono.as_millis() as u64, unix_ms: unix.as_millis() as u64 }
     }
 
     /// The flusher asks whether there is something to flush, and is woken when there will be.
@@ -47,7 +50,7 @@ impl Turn {
         if self.open {
             return Poll::Ready(());
         }
-        if !self.flusher.as_ref().is_some_and(|known| known.will_wake(waker)) {
+        if self.flusher.as_ref().is_none_or(|known| known.data() != waker.data()) {
             self.flusher = Some(waker.clone());
         }
         Poll::Pending

@@ -287,6 +287,11 @@ impl Shard {
         self.sends.in_flight()
     }
 
+    /// Bytes of those appends.
+    pub fn append_bytes_in_flight(&self) -> usize {
+        self.sends.bytes_in_flight()
+    }
+
     /// What was counted.
     pub fn counters(&mut self) -> &Counters {
         self.counters.recent_bytes = self.home.recent_bytes() as u64;

@@ -1,7 +1,7 @@
 //! Record v1: one envelope as the log keeps it (DESIGN.md §9).
 //!
 //! A record is a key (the recipient), headers, and a value (the body, absent for an erase). Kafka stores these as
-//! they are; the embedded log stores headers and value in one [`container`]. Any producer may write records, so
+//! they are; the embedded log stores headers and value in one container. Any producer may write records, so
 //! everything about one is judged when it is read; who reads counts and skips what is refused.
 
 mod container;
@@ -187,4 +187,4 @@ impl<'r> Known<'r> {
 }
 
 #[cfg(test)]
-mod tests;
+mod record_tests;

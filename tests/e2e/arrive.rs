@@ -12,8 +12,7 @@ use std::time::{Duration, Instant};
 #[test]
 fn a_port_in_use_is_an_error() {
     let first = node(1, Wish::Best);
-    let config =
-        NodeConfig { listen: first.addr, cores: 1, cpus: vec![], driver: Wish::Best, development: true };
+    let config = NodeConfig::echo(first.addr, 1);
     let error = Node::start(&config).unwrap_err();
     assert!(matches!(error, StartError::Listen(_)) && error.to_string().contains("in use"), "{error}");
     let addr = first.addr;
@@ -23,15 +22,9 @@ fn a_port_in_use_is_an_error() {
 
 #[test]
 fn a_cpu_that_is_not_there_is_an_error() {
-    let config = NodeConfig {
-        listen: "127.0.0.1:0".parse().unwrap(),
-        cores: 1,
-        cpus: vec![9_999],
-        driver: Wish::Best,
-        development: true,
-    };
+    let config = NodeConfig { cpus: vec![9_999], ..NodeConfig::echo("127.0.0.1:0".parse().unwrap(), 1) };
     assert!(matches!(Node::start(&config), Err(StartError::Cpu(9_999))));
-    assert!(matches!(Node::start(&NodeConfig { cores: 2, ..config }), Err(StartError::Cores(_))));
+    assert!(matches!(Node::start(&NodeConfig { cpus: vec![0, 1], ..config }), Err(StartError::Cores(_))));
 }
 
 #[test]

@@ -6,9 +6,7 @@ use crate::device::{Device, Lie, Token};
 use crate::plan::Weather;
 use crate::world::{Asked, Sent, World, note};
 use corepost::client::Letter;
-use corepost::model::{
-    ClientId, Cursor, IdRef, Position, Recipients, SendCommand, Start, StartFrom,
-};
+use corepost::model::{ClientId, Cursor, IdRef, Position, Recipients, SendCommand, Start, StartFrom};
 use corepost::router::Request;
 
 impl World {
@@ -335,7 +333,11 @@ impl World {
     /// A connection breaks; the node learns of it soon, or by silence.
     pub fn cut(&mut self, device: u32, says_so: bool) {
         let Some(at) = self.devices[device as usize].conn else { return };
-        note!(self, "connection {at} of device {device} breaks, {}", if says_so { "and says so" } else { "silently" });
+        note!(
+            self,
+            "connection {at} of device {device} breaks, {}",
+            if says_so { "and says so" } else { "silently" }
+        );
         if says_so {
             self.connection_ends(at, corepost::client::Ending::Broken);
         } else {

@@ -101,17 +101,27 @@ impl Watch {
                 if welcome.resumed == Some(Ok(())) {
                     assert_eq!(Some(welcome.cursor), self.presented, "{client}: resumed elsewhere");
                 }
-                assert!(welcome.missed <= counted && (!welcome.more || welcome.missed == counted), "{welcome:?}");
+                assert!(
+                    welcome.missed <= counted && (!welcome.more || welcome.missed == counted),
+                    "{welcome:?}"
+                );
                 self.check_missed(client, welcome.cursor, welcome.missed, welcome.more, home_told, truth);
             }
             Push::Message { envelope, at_ms, prev, cursor } => {
                 let told = self.told.expect("welcome is the first frame");
                 assert!(*prev <= told, "{client}: a hole: {prev:?} is joined, {told:?} was told");
-                assert!(*cursor > self.given && *cursor > told, "{client}: {cursor:?} came again after {told:?}");
+                assert!(
+                    *cursor > self.given && *cursor > told,
+                    "{client}: {cursor:?} came again after {told:?}"
+                );
                 assert!(prev < cursor);
                 truth.step(client, *prev, Position { offset: cursor.offset - 1, ..*cursor });
                 let entry = truth.at(client, *cursor);
-                assert_eq!((&entry.envelope, entry.at_ms), (envelope, *at_ms), "{client} was given another one");
+                assert_eq!(
+                    (&entry.envelope, entry.at_ms),
+                    (envelope, *at_ms),
+                    "{client} was given another one"
+                );
                 (self.given, self.told) = (*cursor, Some(*cursor));
             }
             Push::Live { cursor } => {
@@ -173,7 +183,8 @@ impl Watch {
 
     /// Answers to sends to one recipient come in the order of the sends; what is refused at once overtakes.
     fn answered(&mut self, id: &str, code: Option<ErrorCode>) {
-        let at_once = matches!(code, Some(code) if !matches!(code, ErrorCode::Unavailable | ErrorCode::MailboxFull));
+        let at_once =
+            matches!(code, Some(code) if !matches!(code, ErrorCode::Unavailable | ErrorCode::MailboxFull));
         for (to, waiting) in &mut self.unanswered {
             let Some(at) = waiting.iter().position(|waiting| waiting == id) else { continue };
             assert!(at_once || at == 0, "answers to {to} out of order: {id} came before {:?}", waiting[0]);

@@ -62,14 +62,21 @@ impl Token {
 }
 
 impl Device {
-    pub fn new(id: ClientId, from: Option<String>, cursor: Option<&str>, token: Option<Token>, seed: u64) -> Self {
+    pub fn new(
+        id: ClientId,
+        from: Option<String>,
+        cursor: Option<&str>,
+        token: Option<Token>,
+        seed: u64,
+    ) -> Self {
         let options = Options {
             from: from.map(Into::into),
             cursor: cursor.map(Into::into),
             token: token.as_ref().map(|token| token.text().into()),
             seed,
         };
-        let held = cursor.and_then(|text| Cursor::parse(text.as_bytes(), id.as_ref()).ok()).map(|cursor| cursor.at);
+        let held =
+            cursor.and_then(|text| Cursor::parse(text.as_bytes(), id.as_ref()).ok()).map(|cursor| cursor.at);
         Self {
             client: Client::new(options),
             id,

@@ -119,7 +119,8 @@ impl World {
             check_ack(&self.letters, &self.truth, from, id, *at_ms);
         }
         conn.watch.outbound += push.cost();
-        let most = self.plan.outbound_bytes + self.plan.bounds.answer_bytes + 3_500 + self.plan.body_bytes as u32;
+        let most =
+            self.plan.outbound_bytes + self.plan.bounds.answer_bytes + 3_500 + self.plan.body_bytes as u32;
         assert!(conn.watch.outbound <= most, "{} bytes wait for {}", conn.watch.outbound, conn.client);
         let face = Face {
             log_epoch: self.log.log_epoch,

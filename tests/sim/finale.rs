@@ -35,7 +35,9 @@ impl World {
     }
 
     fn is_settled(&self) -> bool {
-        self.devices.iter().all(|device| device.is_over || (device.client.is_welcome() && device.client.unanswered() == 0))
+        self.devices
+            .iter()
+            .all(|device| device.is_over || (device.client.is_welcome() && device.client.unanswered() == 0))
     }
 
     fn check_rest(&self) {
@@ -46,7 +48,11 @@ impl World {
         for core in 0..self.plan.cores {
             let shard = &node.shards[usize::from(core)];
             assert_eq!(shard.appends_in_flight(), 0, "core {core} waits for the log");
-            assert_eq!(shard.session_count(), node.slots[usize::from(core)].len(), "core {core} forgot a session");
+            assert_eq!(
+                shard.session_count(),
+                node.slots[usize::from(core)].len(),
+                "core {core} forgot a session"
+            );
         }
         for (at, conn) in self.conns.iter().enumerate().filter(|(_, conn)| conn.is_served) {
             let name = &conn.client;
@@ -65,7 +71,10 @@ impl World {
             let served = self.conns.iter().filter(|conn| conn.is_served && conn.client == *client).count();
             assert_eq!(sessions.len(), served, "{client}: its home knows of other sessions than there are");
             for session in sessions {
-                assert!(session.live && session.cursor_lag == 0, "{client}: {session:?} is not live at the head");
+                assert!(
+                    session.live && session.cursor_lag == 0,
+                    "{client}: {session:?} is not live at the head"
+                );
             }
         }
         for (at, device) in self.devices.iter().enumerate().filter(|(_, device)| !device.is_over) {

@@ -204,8 +204,7 @@ impl Lane {
         (self.dedupe, self.mailboxes) = (Dedupe::default(), HashMap::new());
         let records = std::mem::take(&mut self.records);
         for (offset, record) in records.iter().enumerate() {
-            let duplicate =
-                self.dedupe.apply(DedupeKey::of(&record.envelope), offset as u64, record.at_ms);
+            let duplicate = self.dedupe.apply(DedupeKey::of(&record.envelope), offset as u64, record.at_ms);
             assert_eq!(duplicate, record.duplicate, "dedupe is a function of the log alone");
             self.index(offset as u64, record);
         }
@@ -299,9 +298,8 @@ impl Lane {
             let end = rows.envelopes.partition_point(|&offset| offset < upto);
             &rows.envelopes[first.min(end)..end]
         };
-        let hole_after = |begin: u64| {
-            rows_from(begin).iter().rev().copied().find(|offset| self.damaged.contains(offset))
-        };
+        let hole_after =
+            |begin: u64| rows_from(begin).iter().rev().copied().find(|offset| self.damaged.contains(offset));
         let begin = match read.from {
             ReadFrom::After(position) => {
                 self.judge(position, rows)?;

@@ -163,8 +163,7 @@ impl World {
         if accepted {
             this.client.opened(self.now);
         } else {
-            let is_expired =
-                this.token.as_ref().is_some_and(|token| token.exp_s <= self.now.unix_ms / 1_000);
+            let is_expired = this.token.as_ref().is_some_and(|token| token.exp_s <= self.now.unix_ms / 1_000);
             self.conns[at as usize].is_held = false;
             this.conn = None;
             let ending = match is_expired {

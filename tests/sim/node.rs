@@ -66,7 +66,8 @@ impl Node {
     /// Says to a core's outbox which inboxes are full.
     pub fn mind_the_mesh(&mut self, core: u16, most: usize) {
         for to in 0..self.shards.len() {
-            let commands = self.mesh[usize::from(core)][to].iter().filter(|parcel| parcel.is_command()).count();
+            let commands =
+                self.mesh[usize::from(core)][to].iter().filter(|parcel| parcel.is_command()).count();
             self.out[usize::from(core)].set_full(to as u16, commands >= most);
         }
     }

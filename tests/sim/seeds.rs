@@ -2,10 +2,10 @@
 
 use crate::plan::Plan;
 use crate::world::{Tally, World};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::cell::{Cell, RefCell};
-use std::sync::{Mutex, Once};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, Once};
 
 /// Which seeds to run: one of `COREPOST_SEED`, or `COREPOST_SEEDS` many, or as many as a quick look needs.
 pub fn wanted(few: u64) -> std::ops::Range<u64> {

@@ -66,7 +66,10 @@ impl Truth {
             }
             self.seen[lane].insert(key, (offset, written.at_ms));
         }
-        assert_eq!(duplicate, written.duplicate, "{envelope:?} at {offset}: a duplicate by definition, or not");
+        assert_eq!(
+            duplicate, written.duplicate,
+            "{envelope:?} at {offset}: a duplicate by definition, or not"
+        );
         if !duplicate {
             let position = Position::after(written.leader, offset);
             mailbox.entries.push(Entry { position, at_ms: written.at_ms, envelope: envelope.clone() });
@@ -88,9 +91,12 @@ impl Truth {
     /// not so: only what was erased may be passed over.
     pub fn step(&self, client: &ClientId, held: Position, to: Position) {
         let Some(mailbox) = self.mailboxes.get(client) else { return };
-        if let Some(missed) = mailbox.after(held).iter().take_while(|entry| entry.position <= to).find(
-            |entry| !mailbox.is_erased(entry.position),
-        ) {
+        if let Some(missed) = mailbox
+            .after(held)
+            .iter()
+            .take_while(|entry| entry.position <= to)
+            .find(|entry| !mailbox.is_erased(entry.position))
+        {
             panic!(
                 "a silent gap: {client} holds {held:?} and is led to {to:?} past {:?} at {:?}",
                 missed.envelope, missed.position
@@ -105,7 +111,9 @@ impl Truth {
             let at = mailbox.entries.binary_search_by_key(&position, |entry| entry.position).ok()?;
             Some(&mailbox.entries[at])
         });
-        found.unwrap_or_else(|| panic!("{client} was given an envelope at {position:?}, where its mailbox has none"))
+        found.unwrap_or_else(|| {
+            panic!("{client} was given an envelope at {position:?}, where its mailbox has none")
+        })
     }
 
     /// How many envelopes lie after one position and up to an offset.

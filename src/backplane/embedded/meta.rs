@@ -1,9 +1,9 @@
 //! What a log knows about itself, in fjall's keyspace `meta`, and what it remembers of clients beyond messages.
 //!
 //! ```text
-//! "log"                →  log epoch 8 ‖ seed 8 ‖ partitions 2
-//! "epochs"             →  per partition: entries 4 ‖ (leader epoch 4 ‖ first offset 8)…
-//! "checkpoint"         →  Checkpoint
+//! 0 ‖ "log"            →  log epoch 8 ‖ seed 8 ‖ partitions 2
+//! 0 ‖ "epochs"         →  per partition: entries 4 ‖ (leader epoch 4 ‖ first offset 8)…
+//! 0 ‖ "checkpoint"     →  Checkpoint
 //! "b" ‖ number 4       →  Bucket's row
 //! "e" ‖ client id      →  partition 2 ‖ offset 8 of its newest erase
 //! "r" ‖ client id      →  seconds 8 its tokens are revoked until
@@ -13,9 +13,9 @@ use super::bytes::Bytes;
 use crate::log::Epochs;
 use crate::model::{IdRef, Partition};
 
-pub const LOG: &[u8] = b"log";
-pub const EPOCHS: &[u8] = b"epochs";
-pub const CHECKPOINT: &[u8] = b"checkpoint";
+pub const LOG: &[u8] = b"\0log";
+pub const EPOCHS: &[u8] = b"\0epochs";
+pub const CHECKPOINT: &[u8] = b"\0checkpoint";
 pub const BUCKET: u8 = b'b';
 pub const ERASED: u8 = b'e';
 pub const REVOKED: u8 = b'r';

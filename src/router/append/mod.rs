@@ -62,6 +62,11 @@ impl Sends {
         self.appends
     }
 
+    /// Bytes of them.
+    pub fn bytes_in_flight(&self) -> usize {
+        self.bytes
+    }
+
     /// Hands one record per envelope to the log and waits for all of them. `list`: the sender named several.
     ///
     /// Panics beyond the room that [`Sends::has_room`] has promised.

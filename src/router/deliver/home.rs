@@ -9,7 +9,7 @@ use super::mailbox::{Attachment, Mailbox, Phase, Recent, Token};
 use super::reads::{Purpose, Reads};
 use super::recent::RecentOrder;
 use crate::counters::Dropped;
-use crate::limits::{FRESH_MS, REVOCATIONS};
+use crate::limits::{FRESH_MS, PULL_BYTES, REVOCATIONS};
 use crate::log::{Page, Read, ReadFrom, ReadTicket, Record, Revocation, Unreadable};
 use crate::model::{
     Ask, Attached, ClientId, Credit, Delivered, Dismissal, Envelope, ErrorCode, IdRef, Kind, Parcel,
@@ -275,7 +275,8 @@ impl Home {
         turn: &mut Turn<'_>,
     ) {
         let partition = self.partition(client);
-        let count_to = if matches!(purpose, Purpose::Page { .. }) { 0 } else { self.settings.bounds.missed_counted };
+        let count_to =
+            if matches!(purpose, Purpose::Page { .. }) { 0 } else { self.settings.bounds.missed_counted };
         let ticket = ReadTicket { core: turn.core, read: 0 };
         let upto = self.head(partition);
         let read = Read {
@@ -512,7 +513,7 @@ impl Home {
             }
             At::Log(from) => {
                 let purpose = Purpose::Pull { request, beginning, limit };
-                self.read(client, from, u32::MAX, limit, purpose, turn);
+                self.read(client, from, PULL_BYTES as u32, limit, purpose, turn);
             }
         }
     }

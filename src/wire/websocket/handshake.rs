@@ -195,4 +195,4 @@ pub fn write_switching(upgrade: &Upgrade<'_>, out: &mut Vec<u8>) {
 }
 
 #[cfg(test)]
-mod tests;
+mod handshake_tests;

@@ -1,17 +1,46 @@
 //! What the stories are told with.
 
+mod api;
+mod metrics;
 mod peer;
+mod place;
+mod server;
+mod session;
 
-pub use peer::{Got, Peer, http, upgrade_request};
+pub use api::{Api, Reply};
+pub use metrics::Metrics;
+pub use peer::{Got, Peer, frame, http, upgrade_request};
+pub use place::{API_KEY, Place, claims, now_s, token};
+pub use server::Server;
+pub use session::{Heard, Knock, Session, send};
 
+use corepost::backplane::{Durability, Options};
 use corepost::net::Wish;
 use corepost::node::{Figures, Node, NodeConfig, Running};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// A development node on a free port.
-pub fn node(cores: usize, driver: Wish) -> Running {
-    let listen = "127.0.0.1:0".parse().unwrap();
-    Node::start(&NodeConfig { listen, cores, cpus: vec![], driver, development: true }).unwrap()
+/// A development node on a free port, without a log.
+pub fn node(cores: u16, driver: Wish) -> Running {
+    Node::start(&NodeConfig { driver, ..NodeConfig::echo("127.0.0.1:0".parse().unwrap(), cores) }).unwrap()
+}
+
+/// A data directory of this test's own, empty.
+pub fn data(name: &str) -> PathBuf {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let dir =
+        Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("e2e-{}-{number}-{name}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&dir);
+    dir
+}
+
+/// A node with sessions, on the log in `data`.
+pub fn router(cores: u16, driver: Wish, data: &Path) -> NodeConfig {
+    let config = NodeConfig::echo("127.0.0.1:0".parse().unwrap(), cores);
+    let options = Options { durability: Durability::Process, ..Options::new(config.settings.topology) };
+    NodeConfig { driver, log: Some((data.to_owned(), options)), ..config }
 }
 
 /// The drivers this machine has, for stories that must hold on each.
@@ -24,21 +53,23 @@ pub fn drivers() -> Vec<Wish> {
 }
 
 /// Waits until `holds`, or fails after ten seconds.
-pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(10);
+pub fn eventually(what: &str, holds: impl FnMut() -> bool) {
+    eventually_in(what, Duration::from_secs(10), holds);
+}
+
+/// Waits until `holds`, or fails after so long.
+pub fn eventually_in(what: &str, patience: Duration, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + patience;
     while !holds() {
         assert!(Instant::now() < deadline, "never: {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }
 
+/// How long a story waits for what must come. Nothing is expected to take nearly so long; the machine may be busy.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
 /// All cores' figures together. They are about a second old.
 pub fn total(node: &Running, of: impl Fn(&Figures) -> u64) -> u64 {
     node.figures().iter().map(of).sum()
-}
-
-/// Resident bytes of this process.
-pub fn resident() -> usize {
-    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
-    statm.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
 }

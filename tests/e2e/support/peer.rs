@@ -46,17 +46,21 @@ pub fn http(addr: SocketAddr, request: &[u8]) -> String {
 }
 
 impl Peer {
-    /// Connects, with `first` in the same packet as the request.
-    pub fn connect_with(addr: SocketAddr, target: &str, first: &[u8]) -> Self {
-        let stream = TcpStream::connect(addr).unwrap();
+    /// On a connection whose upgrade is still to come, or has come already.
+    pub fn over(stream: TcpStream) -> Self {
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-        let mut peer = Self {
+        Self {
             stream,
             receiver: Receiver::default(),
             budget: PartialBudget::default(),
             got: VecDeque::new(),
-        };
+        }
+    }
+
+    /// Connects, with `first` in the same packet as the request.
+    pub fn connect_with(addr: SocketAddr, target: &str, first: &[u8]) -> Self {
+        let mut peer = Self::over(TcpStream::connect(addr).unwrap());
         let mut request = upgrade_request(target).into_bytes();
         request.extend_from_slice(first);
         peer.raw(&request);

@@ -1,0 +1,300 @@
+//! A connection to the HTTP API: its requests one after the other, each served on the core of the client it is about.
+//!
+//! Bounded like everything a peer may hold: the time to a head, to a body, between requests and to take an answer; the
+//! bytes of all bodies of a core.
+
+use super::arrive;
+use super::core::{Mail, Shared};
+use super::gate::Seat;
+use crate::http::clients::{SessionRow, SessionState};
+use crate::http::{
+    ApiRequest, CONTINUE, Exchange, Manner, Outcome, Publish, Pulled, Reply, Step, clients, command_of,
+    pulled,
+};
+use crate::limits::{BODY_BYTES, BODY_MS, HANDSHAKE_MS, KEEP_ALIVE_MS, TAKE_MS};
+use crate::model::{ClientId, ErrorCode};
+use crate::net::{Handoff, Size, Socket, half_close};
+use crate::router::{Answer, Request};
+use monoio::time::{Instant, timeout_at};
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A connection on its way to the core that serves its request.
+#[derive(Debug)]
+pub struct Moved {
+    handoff: Handoff,
+    exchange: Exchange,
+    request: ApiRequest,
+    manner: Manner,
+    seat: Seat,
+}
+
+/// A connection of the API, on the core that serves it now.
+struct Line {
+    core: Shared,
+    socket: Socket,
+    exchange: Exchange,
+    seat: Seat,
+    /// When it last came to the end of a request.
+    since: Instant,
+    /// Bytes of it that are counted in the core's.
+    held: usize,
+}
+
+/// What the connection does next.
+enum Next {
+    Go,
+    End,
+}
+
+/// Serves a connection whose first head was read, until its end or its upgrade.
+pub(super) async fn serve(core: Shared, socket: Socket, exchange: Exchange, seat: Seat) {
+    socket.give_up_after(TAKE_MS);
+    Line { core, socket, exchange, seat, since: Instant::now(), held: 0 }.run().await;
+}
+
+/// Goes on with one that came from another core, for the client that is at home here.
+pub(super) async fn go_on(core: Shared, moved: Moved) {
+    let Moved { handoff, exchange, request, manner, seat } = moved;
+    let Ok(socket) = Socket::adopt(handoff.fd) else { return };
+    let mut line = Line { core, socket, exchange, seat, since: Instant::now(), held: 0 };
+    if let Next::Go = line.answer(request, manner).await {
+        line.run().await;
+    }
+}
+
+impl Line {
+    async fn run(mut self) {
+        loop {
+            let access = Arc::clone(&self.core.look().access);
+            let step = self.exchange.step(&access);
+            self.count_held();
+            let next = match step {
+                Step::More => self.read().await,
+                Step::Continue => self.write(CONTINUE.to_vec()).await,
+                Step::Reply(reply, manner) => self.reply(&reply, manner).await,
+                Step::Over => return self.part().await,
+                Step::Upgrade(head) => {
+                    let Self { core, socket, exchange, seat, .. } = self;
+                    return arrive::upgrade(core, socket, *head, exchange.into_unread(), seat).await;
+                }
+                Step::Serve(request, manner) => match self.elsewhere(&request) {
+                    Some(to) => return self.hand_over(to, request, manner),
+                    None => self.answer(request, manner).await,
+                },
+            };
+            if let Next::End = next {
+                return self.uncount();
+            }
+        }
+    }
+
+    /// The core that must serve it, if it is another one.
+    fn elsewhere(&self, request: &ApiRequest) -> Option<u16> {
+        let place = self.core.config.settings.topology.place(request.client()?.as_ref());
+        (place.core != self.core.config.index).then_some(place.core)
+    }
+
+    fn hand_over(mut self, to: u16, request: ApiRequest, manner: Manner) {
+        self.uncount();
+        let Self { core, socket, exchange, seat, .. } = self;
+        let moved = Moved { handoff: Handoff::new(socket, Vec::new()), exchange, request, manner, seat };
+        let mut state = core.enter();
+        state.figures.handed_on += 1;
+        state.outbox.push(to, Mail::Serve(Box::new(moved)));
+    }
+
+    /// More bytes, or the end of the peer's patience or ours.
+    async fn read(&mut self) -> Next {
+        let (idle, in_body) = (self.exchange.is_idle(), self.exchange.is_in_body());
+        if idle && self.core.look().draining {
+            return Next::End;
+        }
+        let wait_ms = if idle {
+            KEEP_ALIVE_MS
+        } else if in_body {
+            BODY_MS
+        } else {
+            HANDSHAKE_MS
+        };
+        if timeout_at(self.since + Duration::from_millis(wait_ms), self.socket.ready()).await.is_err() {
+            if !idle {
+                let _ = self.reply(&Reply::too_slow(), CLOSING).await;
+            }
+            return Next::End;
+        }
+        let size = if in_body { Size::Long } else { Size::Short };
+        let buffer = self.core.look().pool.take(size);
+        let (result, buffer) = self.socket.read(buffer).await;
+        if idle {
+            self.since = Instant::now();
+        }
+        self.exchange.push(&buffer);
+        self.core.enter().pool.give(buffer);
+        self.count_held();
+        if self.core.look().figures.body_bytes > BODY_BYTES {
+            let _ = self.reply(&Reply::crowded(), CLOSING).await;
+            return Next::End;
+        }
+        if result.is_ok() { Next::Go } else { Next::End }
+    }
+
+    async fn answer(&mut self, request: ApiRequest, manner: Manner) -> Next {
+        let busy = self.seat.busy();
+        let reply = match request {
+            ApiRequest::Publish(body) => self.publish(body).await,
+            ApiRequest::Sessions { client } => self.sessions(&client),
+            ApiRequest::Pull { client, start, limit } => {
+                let answer = self.ask(|state, request| {
+                    state.shard.pull(request, &client, start, limit, state.now, &mut state.out);
+                });
+                self.page(&client, answer.await)
+            }
+            ApiRequest::Disconnect { client, revoke: false } => {
+                let state = &mut *self.core.enter();
+                state.shard.disconnect(&client, state.now, &mut state.out);
+                Reply::done()
+            }
+            ApiRequest::Disconnect { client, revoke: true } => {
+                let answer = self.ask(|state, request| {
+                    state.shard.revoke(request, &client, state.now, &mut state.out);
+                    state.shard.disconnect(&client, state.now, &mut state.out);
+                });
+                done(answer.await)
+            }
+            ApiRequest::Erase { client } => {
+                let answer = self.ask(|state, request| {
+                    state.shard.erase(request, &client, state.now, &mut state.out);
+                });
+                done(answer.await)
+            }
+        };
+        let next = self.reply(&reply, manner).await;
+        drop(busy);
+        next
+    }
+
+    /// Asks the shard something that has one answer.
+    async fn ask(&self, ask: impl FnOnce(&mut super::core::State, Request)) -> Answer {
+        let number = {
+            let state = &mut *self.core.enter();
+            let number = state.requests.begin();
+            ask(state, Request { number, element: 0 });
+            number
+        };
+        let (_, answer) = poll_fn(|cx| self.core.look().requests.poll(number, cx.waker())).await;
+        self.core.look().requests.end(number);
+        answer
+    }
+
+    async fn publish(&self, body: Vec<u8>) -> Reply {
+        let (number, mut answer) = {
+            let state = &mut *self.core.enter();
+            let (mut publish, mut answer) = match Publish::read(body, &mut state.parser) {
+                Ok(read) => read,
+                Err(reply) => return reply,
+            };
+            let number = state.requests.begin();
+            while let Some((element, text)) = publish.next() {
+                if let Some(publication) = answer.note(element, state.parser.publication(text)) {
+                    let request = Request { number, element };
+                    let command = command_of(&publication);
+                    state.shard.publish(request, Some(publication.from), &command, state.now, &mut state.out);
+                }
+            }
+            (number, answer)
+        };
+        while !answer.is_complete() {
+            let (element, outcome) = poll_fn(|cx| self.core.look().requests.poll(number, cx.waker())).await;
+            answer.settle(element, outcome_of(&outcome));
+        }
+        self.core.look().requests.end(number);
+        answer.reply()
+    }
+
+    fn sessions(&self, client: &ClientId) -> Reply {
+        let state = self.core.enter();
+        let row = |info: crate::router::SessionInfo| SessionRow {
+            session: state.identity.session(info.session),
+            state: if info.live { SessionState::Live } else { SessionState::CatchUp },
+            cursor_lag: info.cursor_lag,
+            since_ms: info.since_ms,
+        };
+        let rows = state.shard.sessions_of(client.as_str()).into_iter().map(row);
+        clients::sessions(client.as_ref(), state.identity.node(), rows)
+    }
+
+    fn page(&self, client: &ClientId, answer: Answer) -> Reply {
+        let page = match answer {
+            Answer::Pulled(page) => page,
+            Answer::Refused { code, retry_after_ms } => return Reply::failed(code, Some(retry_after_ms)),
+            Answer::Done { .. } => return Reply::failed(ErrorCode::Internal, None),
+        };
+        let (resumed, cursor, more) = (page.resumed, page.cursor, page.more);
+        let log_epoch = self.core.look().identity.log_epoch;
+        let messages = page.records.iter().map(|record| (&record.envelope, record.at_ms, record.position()));
+        pulled(Pulled { client: client.as_ref(), log_epoch, resumed, cursor, more }, messages)
+    }
+
+    async fn reply(&mut self, reply: &Reply, manner: Manner) -> Next {
+        if let Some(refusal) = reply.refusal {
+            self.core.enter().figures.refuse(refusal);
+        }
+        let mut out = Vec::with_capacity(256 + reply.body.len());
+        reply.write(manner, &mut out);
+        self.since = Instant::now();
+        self.write(out).await
+    }
+
+    async fn write(&mut self, bytes: Vec<u8>) -> Next {
+        if self.socket.write(bytes).await { Next::Go } else { Next::End }
+    }
+
+    /// The last reply was written: the peer reads it to its end before the socket goes.
+    async fn part(mut self) {
+        self.uncount();
+        half_close(&self.socket);
+        arrive::drain(&self.core, &mut self.socket).await;
+    }
+
+    /// Keeps the core's count of what exchanges hold.
+    fn count_held(&mut self) {
+        let held = self.exchange.held();
+        let bytes = &mut self.core.look().figures.body_bytes;
+        *bytes = *bytes + held - std::mem::replace(&mut self.held, held);
+    }
+
+    fn uncount(&mut self) {
+        self.core.look().figures.body_bytes -= std::mem::take(&mut self.held);
+    }
+}
+
+/// The connection ends with this reply.
+const CLOSING: Manner = Manner { keep_alive: false, head_only: false };
+
+fn outcome_of(answer: &Answer) -> Outcome {
+    match *answer {
+        Answer::Done { at_ms } => Outcome::Durable { at_ms },
+        Answer::Refused { code, retry_after_ms } => {
+            Outcome::Refused { code, retry_after_ms: (retry_after_ms > 0).then_some(retry_after_ms) }
+        }
+        Answer::Pulled(_) => Outcome::Refused { code: ErrorCode::Internal, retry_after_ms: None },
+    }
+}
+
+fn done(answer: Answer) -> Reply {
+    match answer {
+        Answer::Done { .. } => Reply::done(),
+        Answer::Refused { code, retry_after_ms } => {
+            Reply::failed(code, (retry_after_ms > 0).then_some(retry_after_ms))
+        }
+        Answer::Pulled(_) => Reply::failed(ErrorCode::Internal, None),
+    }
+}
+
+/// Serves it on its own task.
+pub(super) fn take_over(core: &Shared, moved: Moved) {
+    monoio::spawn(go_on(Rc::clone(core), moved));
+}

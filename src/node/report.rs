@@ -1,0 +1,97 @@
+//! What a node says about itself when the admin server asks: each core in its next turn, the log from its atomics.
+
+use super::core::{Core, State};
+use super::start::Running;
+use crate::admin::{CoreMemory, CoreReport, LogReport, LogTrouble, Phase, Sources};
+use crate::backplane::{Health, HealthReading, Log, Trouble};
+use crate::counters::{Histogram, TURN_US};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use super::core::Mail;
+
+/// How far a node's life is, for who asks from another thread.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Life(Arc<AtomicU8>);
+
+impl Life {
+    pub(super) fn set(&self, phase: Phase) {
+        self.0.store(phase as u8, Ordering::Relaxed);
+    }
+
+    fn phase(&self) -> Phase {
+        match self.0.load(Ordering::Relaxed) {
+            0 => Phase::Starting,
+            1 => Phase::Serving,
+            _ => Phase::Draining,
+        }
+    }
+}
+
+impl Running {
+    /// What the admin server asks. `build`: labels of `corepost_build_info`.
+    pub fn sources(&self, build: Vec<(&'static str, String)>) -> Sources {
+        let (addresses, log, life) = (self.addresses.0.clone(), self.log().cloned(), self.life.clone());
+        let cache_bytes = self.cache_bytes;
+        Sources {
+            cores: addresses.len() as u16,
+            ask: Box::new(move |core, question| addresses[usize::from(core)].post(vec![Mail::Ask(question)])),
+            log: Box::new(move || {
+                log.as_ref().map_or_else(LogReport::default, |log| log_report(log, cache_bytes))
+            }),
+            phase: Box::new(move || life.phase()),
+            build,
+        }
+    }
+}
+
+impl Core {
+    /// This core about itself.
+    pub(super) fn report(&self, state: &mut State) -> CoreReport {
+        let load = self.config.address.load();
+        let (figures, appends) = (&state.figures, state.shard.append_bytes_in_flight());
+        let mut counters = state.shard.counters().clone();
+        counters.refusals.iter_mut().zip(figures.refusals).for_each(|(all, here)| *all += here);
+        let outbound = state.table.iter_mut().map(|(_, connection)| connection.writer.unsent() as u64).sum();
+        let mut memory = [0; CoreMemory::ALL.len()];
+        memory[CoreMemory::Recent as usize] = counters.recent_bytes;
+        memory[CoreMemory::Buffers as usize] = state.pool.bytes() as u64;
+        memory[CoreMemory::Partial as usize] = state.partials.used() as u64;
+        memory[CoreMemory::Requests as usize] = figures.arrival_bytes as u64;
+        memory[CoreMemory::Outbound as usize] = outbound;
+        memory[CoreMemory::Appends as usize] = appends as u64;
+        CoreReport {
+            fresh: state.shard.is_fresh(state.now),
+            busy_us: figures.busy.as_micros() as u64,
+            turns_us: Histogram::of(TURN_US, &figures.turns, figures.busy.as_micros() as u64),
+            end_to_end_us: counters.end_to_end_us.clone(),
+            mesh_depth: load.depth,
+            mesh_wakes: load.wakes,
+            memory,
+            counters,
+            ..CoreReport::default()
+        }
+    }
+}
+
+fn log_report(log: &Log, cache_bytes: u64) -> LogReport {
+    let health: &Health = log.health();
+    let reading = health.read();
+    LogReport {
+        trouble: match reading.trouble {
+            Trouble::None => None,
+            Trouble::DiskFull => Some(LogTrouble::DiskFull),
+            Trouble::Full => Some(LogTrouble::RetentionFull),
+            Trouble::Io => Some(LogTrouble::Unavailable),
+            Trouble::Shortened | Trouble::Stopped => Some(LogTrouble::Stopped),
+        },
+        commit_us: Histogram::of(&HEALTH_US, &reading.commit_us, reading.commit_us_sum),
+        batch_records: Histogram::of(&HEALTH_SIZES, &reading.commit_records, reading.commit_records_sum),
+        records_written: reading.rows,
+        retained_bytes: reading.bytes,
+        cache_bytes,
+    }
+}
+
+static HEALTH_US: [u64; 14] = HealthReading::COMMIT_US;
+static HEALTH_SIZES: [u64; 12] = HealthReading::COMMIT_SIZES;
