@@ -86,6 +86,11 @@ pub enum ToHome {
         /// What may be sent in replay.
         credit: Credit,
     },
+    /// I live by another token now: revocations judge that one.
+    Renewed {
+        /// When it was issued, Unix seconds, if it says so.
+        issued_at: Option<u64>,
+    },
     /// I am gone.
     Detach,
 }

@@ -375,6 +375,11 @@ impl Gateway {
             Some(extras) => extras.permits = permits,
             None => session.extras = extras(&self.settings, permits),
         }
+        if session.phase != SessionPhase::Closing {
+            let name = SessionRef { core: turn.core, slot, generation: session.generation };
+            let renewed = ToHome::Renewed { issued_at: claims.iat_s };
+            turn.say_home(session.home, &session.client, name, renewed);
+        }
         self.arm(slot, turn);
     }
 

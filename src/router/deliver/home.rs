@@ -141,6 +141,7 @@ impl Home {
                     self.pump(&client, session, ask, turn);
                 }
             }
+            ToHome::Renewed { issued_at } => self.renewed(&client, session, issued_at, turn),
             ToHome::Detach => self.detach(&client, session),
         }
     }
@@ -252,6 +253,23 @@ impl Home {
         };
         attachment.phase = Phase::Held;
         turn.say_session(client, session, ToSession::Stop { ask });
+    }
+
+    /// A session lives by another token, which may be one that was revoked.
+    fn renewed(
+        &mut self,
+        client: &ClientId,
+        session: SessionRef,
+        issued_at: Option<u64>,
+        turn: &mut Turn<'_>,
+    ) {
+        let Some(mailbox) = self.mailboxes.get_mut(client) else { return };
+        let Some(attachment) = mailbox.attachments.iter_mut().find(|a| a.session == session) else { return };
+        attachment.token = Token::Issued(issued_at.unwrap_or(0));
+        let token = attachment.token;
+        if self.is_revoked(client, token) {
+            turn.say_session(client, session, ToSession::Dismissed(Dismissal::Revoked));
+        }
     }
 
     fn detach(&mut self, client: &ClientId, session: SessionRef) {
