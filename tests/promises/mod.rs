@@ -169,7 +169,8 @@ impl<S: Stage> Play<S> {
             _ => None,
         };
         let heard = self.next(who, PATIENCE_MS, of, |read| &mut read.welcomes)?;
-        let is_right = heard.0 == resumed && heard.1.as_deref() == reason && missed.is_none_or(|n| n == heard.2);
+        let is_right =
+            heard.0 == resumed && heard.1.as_deref() == reason && missed.is_none_or(|n| n == heard.2);
         if is_right { Ok(()) } else { Err(format!("it was welcome with {heard:?}")) }
     }
 

@@ -114,9 +114,7 @@ fn about(who: Who, words: &[&str]) -> Option<Sentence> {
     };
     match words {
         ["connects", rest @ ..] => connects(who, rest),
-        ["reconnects"] => {
-            Some(Sentence::Connects { cursor_of: Some(who.clone()), who, from: None })
-        }
+        ["reconnects"] => Some(Sentence::Connects { cursor_of: Some(who.clone()), who, from: None }),
         ["disconnects"] => Some(Sentence::Disconnects { who }),
         ["stops", "reading"] => Some(Sentence::Reads { who, reads: false }),
         ["reads", "on"] => Some(Sentence::Reads { who, reads: true }),

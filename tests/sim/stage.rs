@@ -115,7 +115,8 @@ impl Stage for SimStage {
             } else {
                 let id = ClientId::new(name).expect("a good name");
                 let body = format!("{{\"name\":\"{name}\"}}");
-                let letter = Letter::new(id.as_ref(), to.clone(), body.as_bytes()).expect("it names somebody");
+                let letter =
+                    Letter::new(id.as_ref(), to.clone(), body.as_bytes()).expect("it names somebody");
                 let letter = if sending.copy { letter.with_copy() } else { letter };
                 let key = (who.client.clone(), name.clone());
                 self.world.letters.insert(key, Sent { to: to.clone(), copy: sending.copy });

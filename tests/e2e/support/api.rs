@@ -54,7 +54,8 @@ impl Api {
     /// A request and its answer; an error is what a killed server gives.
     pub fn ask(&mut self, method: &str, path: &str, body: &[u8]) -> std::io::Result<Reply> {
         let key = self.key.as_ref().map_or(String::new(), |key| format!("Authorization: Bearer {key}\r\n"));
-        let length = if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
+        let length =
+            if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
         let head = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n{key}{length}\r\n");
         self.raw(&[head.as_bytes(), body].concat())?;
         self.reply(method == "HEAD")
