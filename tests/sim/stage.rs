@@ -161,9 +161,9 @@ impl Stage for SimStage {
     }
 
     fn pass(&mut self, ms: u64) -> bool {
-        self.world.is_silent = ms > 10_000;
+        self.world.silence_ms = (ms > 10_000).then_some(1_000);
         self.world.pass(ms);
-        self.world.is_silent = false;
+        self.world.silence_ms = None;
         true
     }
 
