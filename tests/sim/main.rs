@@ -2,6 +2,7 @@
 //!
 //! `COREPOST_SEEDS=5000 cargo test --release --no-default-features --test sim` runs many worlds, `COREPOST_SEED=n` one
 //! of them again, with `COREPOST_TRACE=1` telling what happened in it.
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 mod acts;
 mod agenda;

@@ -54,7 +54,8 @@ impl Node {
     pub fn check_byte_forms(&self, core: u16) {
         let (mut bytes, mut again) = (Vec::new(), Vec::new());
         for &slot in self.slots[usize::from(core)].keys() {
-            (bytes.clear(), again.clear());
+            bytes.clear();
+            again.clear();
             self.shards[usize::from(core)].export(slot, &mut bytes);
             let session = Session::import(&bytes).expect("what was exported is a session");
             session.invariants();

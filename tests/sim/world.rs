@@ -49,7 +49,8 @@ pub struct World {
     pub limits_json: String,
     pub hearing: Hearing,
     pub steps: u64,
-    pub trace: Option<Vec<String>>,
+    pub is_traced: bool,
+    pub trace: Vec<String>,
     pub stats: Tally,
 }
 
@@ -94,9 +95,9 @@ pub enum Asked {
 /// Says what happens, when somebody wants to read it.
 macro_rules! note {
     ($world:expr, $($word:tt)*) => {
-        if $world.trace.is_some() {
+        if $world.is_traced {
             let line = format!("{:>8} {}", $world.now.mono_ms, format_args!($($word)*));
-            $world.trace.as_mut().expect("it is there").push(line);
+            $world.trace.push(line);
         }
     };
 }
@@ -141,7 +142,8 @@ impl World {
             limits_json: limits.json(),
             hearing: Hearing::new(),
             steps: 0,
-            trace: std::env::var_os("COREPOST_TRACE").map(|_| Vec::new()),
+            is_traced: std::env::var_os("COREPOST_TRACE").is_some(),
+            trace: Vec::new(),
             stats: Tally::default(),
             plan,
         };
@@ -366,7 +368,7 @@ impl World {
 impl Drop for World {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.trace.iter().flatten().for_each(|line| println!("{line}"));
+            self.trace.iter().for_each(|line| println!("{line}"));
         }
     }
 }
