@@ -4,6 +4,7 @@
 mod arrive;
 mod close;
 mod echo;
+mod kills;
 mod pressure;
 mod promise_1_acknowledged_is_durable;
 mod promise_2_one_order_per_mailbox;

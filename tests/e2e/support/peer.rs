@@ -50,12 +50,7 @@ impl Peer {
     pub fn over(stream: TcpStream) -> Self {
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-        Self {
-            stream,
-            receiver: Receiver::default(),
-            budget: PartialBudget::default(),
-            got: VecDeque::new(),
-        }
+        Self { stream, receiver: Receiver::default(), budget: PartialBudget::default(), got: VecDeque::new() }
     }
 
     /// Connects, with `first` in the same packet as the request.
