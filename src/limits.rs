@@ -76,6 +76,8 @@ pub const ACCEPT_PAUSE_MS: u64 = 100;
 pub const ARRIVALS: usize = 32_768;
 /// Bytes of incomplete request heads of one core. More: the one that asks is answered 503.
 pub const ARRIVAL_BYTES: usize = 32 << 20;
+/// Bytes of the buffer in which a socket's frames are collected, at first: many sockets may need one in one turn.
+pub const WRITE_BYTES: usize = 512;
 /// Bytes of the buffer that a socket is lent while it is active.
 pub const READ_BYTES: usize = 4 << 10;
 /// The same after a read that filled it: a long message is coming.
@@ -134,6 +136,8 @@ pub const MAILBOX_BYTES: u64 = 64 << 20;
 pub const PARTITIONS: u16 = 64;
 /// Cores of one node. More: a configuration error.
 pub const CORES: usize = 256;
+/// Messages that wait in a core's inbox, beyond which the log's thread waits before it tells the core more.
+pub const CORE_BACKLOG: u64 = 65_536;
 /// Descriptors a node needs beside its sockets; the limit of open files less these bounds the connections.
 pub const OWN_FILES: usize = 128;
 /// Time a client of the HTTP API may take nothing of its answer. Later: the connection is closed.
@@ -204,6 +208,10 @@ pub const STORE_DIRTY_MS: u64 = 60_000;
 pub const STORE_CHECKPOINT_RECORDS: u64 = 65_536;
 /// See [`STORE_CHECKPOINT_RECORDS`].
 pub const STORE_CHECKPOINT_MS: u64 = 1_000;
+/// Erased mailboxes whose rows wait to be taken off the disk. Reached: those of further ones go when they expire.
+pub const STORE_SWEEPS: usize = 65_536;
+/// Rows taken off the disk in one go, between commits.
+pub const STORE_SWEEP_ROWS: usize = 256;
 /// Time between two attempts to open a store again that could not write.
 pub const STORE_REOPEN_MS: u64 = 500;
 /// Bytes that must fit on the disk before such an attempt.

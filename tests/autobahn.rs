@@ -3,6 +3,7 @@
 //! Runs only with `COREPOST_TEST=all`, for it needs Python 2.7 and half a minute. Every case must be OK or
 //! informational, in what it did and in how it closed.
 #![cfg(feature = "serve")]
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 use corepost::net::Wish;
 use corepost::node::{Node, NodeConfig};

@@ -1,5 +1,6 @@
 //! The log beside a model of it: random appends, erases, reads and restarts; both always say the same.
 #![cfg(feature = "serve")]
+#![allow(clippy::unwrap_used)]
 
 mod store_support;
 

@@ -56,7 +56,7 @@ async fn run(listener: std::net::TcpListener, sources: Sources, tell: mpsc::Sync
                     desk.open.set(desk.open.get() - 1);
                 });
             }
-            Ok(_) => tracing::warn!(
+            Ok(_) => tracing::debug!(
                 "more than {ADMIN_CONNECTIONS} connections to the admin address: one was closed"
             ),
             Err(error) => {

@@ -254,14 +254,17 @@ impl Sender {
     /// Ends with something unanswered.
     fn unanswered(&mut self, why: &str) -> String {
         let count = self.peer.client.unanswered() + self.waiting.len();
+        let reached = self.peer.client.stats().welcomes > 0;
         self.peer.stop();
         match (count, &self.args.id) {
             (0, _) => why.to_owned(),
+            (_, _) if !reached => format!("{why}; nothing was sent"),
             (1, Some(id)) => format!(
                 "{why}; the message is not acknowledged and may or may not have arrived: \
                  sending it again with --id {} is safe",
                 id.as_ref().as_str()
             ),
+            (1, None) => format!("{why}; the message is not acknowledged and may or may not have arrived"),
             (count, _) => {
                 format!("{why}; {count} messages are not acknowledged and may or may not have arrived")
             }

@@ -46,9 +46,10 @@ impl Reader {
 
     /// Waits without a buffer until there is something to read, or the end. May be dropped at any time.
     ///
-    /// An error is left to the read that follows.
-    pub async fn ready(&self) {
-        let _ = self.stream().readable(false).await;
+    /// An error says what the read that follows says better. The future is the runtime's own, for every silent
+    /// connection holds one.
+    pub fn ready(&self) -> impl Future<Output = io::Result<()>> {
+        self.stream().readable(false)
     }
 
     /// Reads into the empty `buffer`, which comes back either way. Await it to the end.

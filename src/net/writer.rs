@@ -20,7 +20,7 @@ pub struct Writer {
     /// The same socket, to shut it down whatever is in flight.
     control: Reader,
     /// Bytes of the send in flight that the kernel has not taken.
-    in_flight: usize,
+    in_flight: u32,
 }
 
 /// A send in flight: its half of the socket and its buffer.
@@ -28,6 +28,8 @@ pub struct Sending {
     half: OwnedWriteHalf<UnixStream>,
     buffer: Vec<u8>,
     sent: usize,
+    /// What its owner counts it as.
+    pub cost: u32,
 }
 
 impl Socket {
@@ -44,14 +46,14 @@ impl Writer {
     /// Where to append what shall be sent.
     pub fn buffer(&mut self, pool: &mut Pool) -> &mut Vec<u8> {
         if self.pending.capacity() == 0 {
-            self.pending = pool.take(Size::Short);
+            self.pending = pool.take(Size::Frame);
         }
         &mut self.pending
     }
 
     /// Bytes accepted and not taken by the kernel.
     pub fn unsent(&self) -> usize {
-        self.pending.len() + self.in_flight
+        self.pending.len() + self.in_flight as usize
     }
 
     /// A send is in flight.
@@ -64,20 +66,21 @@ impl Writer {
         self.half.is_some() && self.pending.is_empty()
     }
 
-    /// Begins to send what was collected, unless nothing was or a send is in flight.
-    pub fn start(&mut self) -> Option<Sending> {
+    /// Begins to send what was collected, unless nothing was or a send is in flight. It takes its cost with it.
+    pub fn start(&mut self, cost: &mut u32) -> Option<Sending> {
         if self.pending.is_empty() {
             return None;
         }
         let half = self.half.take()?;
         let buffer = std::mem::take(&mut self.pending);
-        self.in_flight = buffer.len();
-        Some(Sending { half, buffer, sent: 0 })
+        // One send is at most one message beyond a budget.
+        self.in_flight = buffer.len() as u32;
+        Some(Sending { half, buffer, sent: 0, cost: std::mem::take(cost) })
     }
 
     /// The kernel has taken so many more bytes of the send in flight.
     pub fn progress(&mut self, bytes: usize) {
-        self.in_flight -= bytes;
+        self.in_flight = self.in_flight.saturating_sub(bytes as u32);
     }
 
     /// The send is over, whole or not.

@@ -5,7 +5,7 @@
 
 use super::arrive;
 use super::core::{Mail, Shared};
-use super::gate::{Busy, Seat};
+use super::gate::Seat;
 use crate::http::clients::{SessionRow, SessionState};
 use crate::http::{
     ApiRequest, CONTINUE, Exchange, Manner, Outcome, Publish, Pulled, Reply, Step, clients, command_of,
@@ -142,7 +142,7 @@ impl Line {
     }
 
     async fn answer(&mut self, request: ApiRequest, manner: Manner) -> Next {
-        let busy = Busy::new(&self.seat);
+        let busy = self.seat.busy();
         let reply = match request {
             ApiRequest::Publish(body) => self.publish(body).await,
             ApiRequest::Sessions { client } => self.sessions(&client),

@@ -206,7 +206,7 @@ async fn admit(core: &Shared, head: &Head) -> Result<Admitted, Turned> {
     write_switching(&connect.upgrade, &mut greeting);
     let (client, purpose) = match door {
         Door::Sessions => {
-            if core.look().log.is_none() || core.look().draining {
+            if !core.look().takes_sessions() {
                 let message = "this node takes no sessions now; connect again";
                 return Err(Turned::away(Status::Unavailable, message, Refusal::Draining));
             }

@@ -4,7 +4,7 @@
 //! it is lent one for one read; if more come soon after, the buffer stays in flight until a second of silence.
 
 use super::core::{Adopted, Shared, State};
-use super::gate::{Busy, Seat};
+use super::gate::{Seat, Settled};
 use super::table::Key;
 use super::{echo, session};
 use crate::limits::{QUIET_MS, READ_BYTES};
@@ -16,22 +16,18 @@ use monoio::io::CancelHandle;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
-/// What the core remembers of a connection.
+/// What the core remembers of a connection: 80 bytes while it is silent.
 pub(super) struct Connection {
-    pub(super) service: Service,
     pub(super) receiver: Receiver,
     pub(super) writer: Writer,
-    /// Takes the read buffer back; there while one is in flight.
-    pub(super) quiet: Option<Quiet>,
-    /// What the collected frames cost the session's budget, and those of the send in flight.
+    /// What only a connection that is busy, or held up, needs.
+    busy: Option<Box<Busy>>,
+    /// The shard's slot, or [`NO_SESSION`].
+    session: u32,
+    /// What the collected frames cost the session's budget.
     pub(super) collected: u32,
-    pub(super) flying: u32,
-    /// A message for which there was no room: the first to be obeyed when there is.
-    pub(super) waiting: Option<Box<[u8]>>,
-    /// When bytes were last read.
-    pub(super) heard_ms: u64,
-    /// The reading task, while it may not read.
-    pub(super) parked: Option<Waker>,
+    /// When bytes were last read: milliseconds of the core's clock, of which the low bits do.
+    heard_ms: u32,
     pub(super) phase: Phase,
     /// It stands in `dirty`.
     pub(super) dirty: bool,
@@ -39,10 +35,25 @@ pub(super) struct Connection {
     pub(super) incomplete: bool,
     /// Its reading task has ended.
     pub(super) unread: bool,
-    /// Its place among the node's connections.
-    _seat: Seat,
-    /// A drain waits for it.
-    _busy: Busy,
+    /// Its place among the node's connections; a drain waits for it.
+    _seat: Settled,
+}
+
+// The figure that idle memory per connection is counted with.
+const _: () = assert!(size_of::<Connection>() <= 96);
+
+/// In place of a slot: the connection echoes, or has been a session.
+const NO_SESSION: u32 = u32::MAX;
+
+/// What only a connection that is busy, or held up, needs.
+#[derive(Default)]
+pub(super) struct Busy {
+    /// Takes the read buffer back; there while one is in flight.
+    pub(super) quiet: Option<Quiet>,
+    /// A message for which there was no room: the first to be obeyed when there is.
+    pub(super) waiting: Option<Box<[u8]>>,
+    /// The reading task, while it may not read.
+    pub(super) parked: Option<Waker>,
 }
 
 /// What an upgraded connection is for.
@@ -99,17 +110,13 @@ enum Next {
 impl Connection {
     fn new(writer: Writer, now_ms: u64, seat: Seat) -> Self {
         Self {
-            _busy: Busy::new(&seat),
-            _seat: seat,
-            service: Service::Echo,
+            _seat: seat.settle(),
             receiver: Receiver::default(),
             writer,
-            quiet: None,
+            busy: None,
+            session: NO_SESSION,
             collected: 0,
-            flying: 0,
-            waiting: None,
-            heard_ms: now_ms.saturating_sub(QUIET_MS),
-            parked: None,
+            heard_ms: (now_ms as u32).wrapping_sub(QUIET_MS as u32),
             phase: Phase::Open,
             dirty: false,
             incomplete: false,
@@ -117,13 +124,65 @@ impl Connection {
         }
     }
 
+    /// Who obeys its frames.
+    pub(super) fn service(&self) -> Service {
+        if self.session == NO_SESSION { Service::Echo } else { Service::Session(self.session) }
+    }
+
+    /// It is that session from now on, or none any more.
+    pub(super) fn set_session(&mut self, slot: Option<u32>) {
+        self.session = slot.unwrap_or(NO_SESSION);
+    }
+
+    /// What it needs while it is busy.
+    pub(super) fn busy(&mut self) -> &mut Busy {
+        self.busy.get_or_insert_default()
+    }
+
+    /// A message that waits for room.
+    pub(super) fn take_waiting(&mut self) -> Option<Box<[u8]>> {
+        self.busy.as_mut()?.waiting.take()
+    }
+
+    /// Its reading task may go on.
+    pub(super) fn wake(&mut self) {
+        if let Some(waker) = self.busy.as_mut().and_then(|busy| busy.parked.take()) {
+            waker.wake();
+        }
+    }
+
+    /// Its reading task waits to be woken.
+    fn is_parked(&self) -> bool {
+        self.busy.as_ref().is_some_and(|busy| busy.parked.is_some())
+    }
+
+    /// Its read buffer came back.
+    pub(super) fn rest(&mut self) {
+        if let Some(busy) = &mut self.busy {
+            busy.quiet = None;
+            if busy.waiting.is_none() && busy.parked.is_none() {
+                self.busy = None;
+            }
+        }
+    }
+
+    /// Bytes were read. How long after the last ones.
+    pub(super) fn heard(&mut self, now_ms: u64) -> u64 {
+        let silence = self.silence_ms(now_ms);
+        self.heard_ms = now_ms as u32;
+        silence
+    }
+
+    /// How long nothing was read.
+    pub(super) fn silence_ms(&self, now_ms: u64) -> u64 {
+        u64::from((now_ms as u32).wrapping_sub(self.heard_ms))
+    }
+
     /// Shuts it both ways: its reading task ends, and a send in flight fails.
     pub(super) fn silence(&mut self) {
         self.phase = Phase::Silenced;
         silence(&self.writer);
-        if let Some(waker) = self.parked.take() {
-            waker.wake();
-        }
+        self.wake();
     }
 
     /// After all input was used: remembers that a message is incomplete, for its deadline.
@@ -137,9 +196,7 @@ impl Connection {
     /// Begins to send what the turn collected.
     pub(super) fn start_sending(&mut self) -> Option<Sending> {
         self.dirty = false;
-        let sending = self.writer.start()?;
-        self.flying = std::mem::take(&mut self.collected);
-        Some(sending)
+        self.writer.start(&mut self.collected)
     }
 }
 
@@ -186,15 +243,19 @@ async fn catch_up(core: Shared, key: Key, reader: Reader, unread: Vec<u8>) {
     attend(core, key, reader).await;
 }
 
-/// A connection's reading task. Its future is small: what a busy connection needs is in a box of its own.
-async fn attend(core: Shared, key: Key, mut reader: Reader) {
-    loop {
-        reader.ready().await;
-        if Box::pin(busy(&core, key, &mut reader)).await == Next::End {
-            break;
+/// A connection's reading task. Its future is small: what a busy connection needs is in a box of its own, and as
+/// a block it holds what it was given only once.
+#[allow(clippy::manual_async_fn)]
+fn attend(core: Shared, key: Key, mut reader: Reader) -> impl Future<Output = ()> {
+    async move {
+        loop {
+            let _ = reader.ready().await;
+            if Box::pin(busy(&core, key, &mut reader)).await == Next::End {
+                break;
+            }
         }
+        core.enter().ended(key);
     }
-    core.enter().ended(key);
 }
 
 /// Reads until it is silent. The first read needs no buffer in flight: the bytes are there, and often they are all,
@@ -258,7 +319,7 @@ async fn obey(core: &Shared, key: Key, mut buffer: Vec<u8>) {
 
 /// Lets whoever serves the connection obey `bytes`, as far as it may go on: how many were used, and whether to.
 fn feed(state: &mut State, key: Key, bytes: &mut [u8]) -> (usize, Flow) {
-    match state.table.get_mut(key).map(|connection| connection.service) {
+    match state.table.get_mut(key).map(|connection| connection.service()) {
         Some(Service::Echo) => echo::feed(state, key, bytes),
         Some(Service::Session(slot)) => session::feed(state, key, slot, bytes),
         None => (bytes.len(), Flow::Go),
@@ -271,11 +332,11 @@ async fn unparked(core: &Shared, key: Key) {
     std::future::poll_fn(|cx| {
         let mut state = core.look();
         let Some(connection) = state.table.get_mut(key) else { return Poll::Ready(()) };
-        if connection.phase != Phase::Open || (asked && connection.parked.is_none()) {
+        if connection.phase != Phase::Open || (asked && !connection.is_parked()) {
             return Poll::Ready(());
         }
         asked = true;
-        connection.parked = Some(cx.waker().clone());
+        connection.busy().parked = Some(cx.waker().clone());
         Poll::Pending
     })
     .await;

@@ -31,7 +31,7 @@ use std::time::Duration;
 
 /// What cores, and other threads, send a core.
 #[derive(Debug)]
-pub enum Mail {
+pub(crate) enum Mail {
     /// A connection that belongs here.
     Adopt(Box<Adopted>),
     /// A connection of the HTTP API whose request must be served here.
@@ -60,7 +60,7 @@ pub enum Mail {
 
 /// A connection on its way to its core, upgraded but not yet answered.
 #[derive(Debug)]
-pub struct Adopted {
+pub(crate) struct Adopted {
     /// The socket and what came behind the request head.
     pub(super) handoff: Handoff,
     /// The answer to the request: the first bytes to be sent.
@@ -187,6 +187,11 @@ impl Core {
 }
 
 impl State {
+    /// Whether somebody new may become a session here.
+    pub(super) fn takes_sessions(&self) -> bool {
+        self.log.is_some() && !self.draining
+    }
+
     fn take(&mut self, mail: Mail, core: &Shared) {
         let Self { shard, out, now, .. } = self;
         match mail {

@@ -70,7 +70,7 @@ impl State {
                 }
                 Output::Unpark { slot } => {
                     if let Some(connection) = session(slot).and_then(|key| table.get_mut(key)) {
-                        wake(connection);
+                        connection.wake();
                     }
                 }
                 Output::Append(append) => appends.push(append),
@@ -136,7 +136,7 @@ impl State {
         let Some(connection) = self.table.get_mut(key) else { return };
         connection.writer.progress(bytes);
         if connection.writer.unsent() <= OUTBOUND_BYTES / 2 {
-            wake(connection);
+            connection.wake();
         }
     }
 
@@ -145,9 +145,9 @@ impl State {
         self.figures.writes += 1;
         let Self { table, pool, dirty, .. } = self;
         let Some(connection) = table.get_mut(key) else { return };
+        let cost = sending.cost;
         connection.writer.finish(sending, pool);
-        let cost = std::mem::take(&mut connection.flying);
-        if whole && let Service::Session(slot) = connection.service {
+        if whole && let Service::Session(slot) = connection.service() {
             self.shard.on_written(slot, cost, self.now, &mut self.out);
         }
         if !whole {
@@ -173,21 +173,20 @@ impl State {
             return false;
         }
         self.figures.bytes_read += bytes as u64;
-        let before = std::mem::replace(&mut connection.heard_ms, now_ms);
-        now_ms - before < QUIET_MS
+        connection.heard(now_ms) < QUIET_MS
     }
 
     /// It keeps a read buffer in flight from now on, which the tick takes back by this handle.
     pub(super) fn activate(&mut self, key: Key) -> Option<CancelHandle> {
         let connection = self.table.get_mut(key)?;
         self.active.push(key);
-        Some(connection.quiet.insert(Quiet::default()).handle())
+        Some(connection.busy().quiet.insert(Quiet::default()).handle())
     }
 
     /// Its read buffer came back.
     pub(super) fn deactivate(&mut self, key: Key) {
         if let Some(connection) = self.table.get_mut(key) {
-            connection.quiet = None;
+            connection.rest();
         }
     }
 
@@ -219,9 +218,9 @@ impl State {
     /// It is no session any more, if it was one: the shard forgets it.
     pub(super) fn leave(&mut self, key: Key) {
         let Some(connection) = self.table.get_mut(key) else { return };
-        let Service::Session(slot) = connection.service else { return };
-        connection.service = Service::Echo;
-        connection.waiting = None;
+        let Service::Session(slot) = connection.service() else { return };
+        connection.set_session(None);
+        drop(connection.take_waiting());
         self.carry_out();
         self.sessions[slot as usize] = None;
         self.shard.on_closed(slot, self.now, &mut self.out);
@@ -248,19 +247,12 @@ impl State {
 fn begin_closing(connection: &mut Connection, partials: &mut PartialBudget) {
     connection.phase = Phase::Closing;
     connection.receiver.release(partials);
-    wake(connection);
+    connection.wake();
 }
 
 /// It has something to send at the end of this turn.
 pub(super) fn mark(connection: &mut Connection, key: Key, dirty: &mut Vec<Key>) {
     if !std::mem::replace(&mut connection.dirty, true) {
         dirty.push(key);
-    }
-}
-
-/// Its reading task may go on.
-fn wake(connection: &mut Connection) {
-    if let Some(waker) = connection.parked.take() {
-        waker.wake();
     }
 }

@@ -75,14 +75,31 @@ impl Gate {
     }
 }
 
-/// Something that a drain waits for: a session, or a request that is being served.
+/// The seat of a session: a drain waits for it.
+#[derive(Debug)]
+pub(super) struct Settled(Seat);
+
+/// A request that is being served: a drain waits for it.
 #[derive(Debug)]
 pub(super) struct Busy(Arc<Gate>);
 
-impl Busy {
-    pub(super) fn new(seat: &Seat) -> Self {
-        seat.gate.busy.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(&seat.gate))
+impl Seat {
+    /// From now on a drain waits for it.
+    pub(super) fn settle(self) -> Settled {
+        self.gate.busy.fetch_add(1, Ordering::Relaxed);
+        Settled(self)
+    }
+
+    /// A drain waits until what this gives is dropped.
+    pub(super) fn busy(&self) -> Busy {
+        self.gate.busy.fetch_add(1, Ordering::Relaxed);
+        Busy(Arc::clone(&self.gate))
+    }
+}
+
+impl Drop for Settled {
+    fn drop(&mut self) {
+        self.0.gate.busy.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

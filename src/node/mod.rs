@@ -25,7 +25,6 @@ mod table;
 mod tick;
 mod turn;
 
-pub use self::core::Mail;
 pub use figures::{Figures, TURN_BUCKETS_US};
 pub use start::{Node, NodeConfig, Running, StartError};
 pub use table::Key;

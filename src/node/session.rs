@@ -1,6 +1,6 @@
 //! A connection that is a session: its frames become the shard's commands.
 
-use super::connection::{Connection, Flow, Phase, Service};
+use super::connection::{Connection, Flow, Phase};
 use super::core::State;
 use super::execute::mark;
 use super::table::Key;
@@ -18,7 +18,7 @@ pub(super) fn open(state: &mut State, key: Key, connect: Connect) {
     let State { shard, out, now, table, sessions, .. } = state;
     let slot = shard.open(connect, *now, out).slot;
     let connection = table.get_mut(key).expect("it was just entered");
-    connection.service = Service::Session(slot);
+    connection.set_session(Some(slot));
     if sessions.len() <= slot as usize {
         sessions.resize(slot as usize + 1, None);
     }
@@ -55,7 +55,7 @@ pub(super) fn feed(state: &mut State, key: Key, slot: u32, bytes: &mut [u8]) -> 
             Verdict::Hungry => return (all, Flow::Go),
             Verdict::Wait(message) => {
                 if let Some(connection) = state.table.get_mut(key) {
-                    connection.waiting = Some(message);
+                    connection.busy().waiting = Some(message);
                 }
                 return (all - input.len(), Flow::Park);
             }
@@ -99,11 +99,11 @@ fn next(state: &mut State, key: Key, slot: u32, input: &mut &mut [u8]) -> Verdic
         ..
     } = state;
     let Some(connection) = table.get_mut(key) else { return Verdict::Hungry };
-    let Connection { receiver, writer, waiting, .. } = connection;
     let mut signer = Signer { access, signatures, unsigned, key };
-    if let Some(message) = waiting.take() {
+    if let Some(message) = connection.take_waiting() {
         return obey(slot, &message, parser, &mut signer, shard, *now, out);
     }
+    let Connection { receiver, writer, .. } = connection;
     let event = receiver.next(input, rules, partials, now.mono_ms);
     if !matches!(event, Ok(None)) {
         shard.on_heard(slot, *now);

@@ -7,6 +7,7 @@ use super::{Figures, abort};
 use crate::access::{Access, Rate};
 use crate::admin::Phase;
 use crate::backplane::{Durability, Embedded, Log, OpenError, Options, Recovered};
+use crate::limits::CORE_BACKLOG;
 use crate::limits::{
     CONNECTIONS, CORES, DEDUPE_MS, HANDSHAKE_MS, ID_BYTES, JSON_DEPTH, MESSAGE_BYTES, OWN_FILES, PARTITIONS,
     RECIPIENTS,
@@ -19,9 +20,11 @@ use crate::router::Settings;
 use crate::wire::json::{Face, Limits};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 use std::{fmt, io, thread};
 
 /// What a node is started with.
@@ -106,6 +109,8 @@ pub struct Running {
     pub(super) cache_bytes: u64,
     pub(super) life: Life,
     gate: Arc<Gate>,
+    /// The cores have ended: nobody takes what the log tells.
+    over: Arc<AtomicBool>,
 }
 
 pub(super) struct Addresses(pub(super) Vec<Address<Mail>>);
@@ -193,6 +198,9 @@ impl Identity {
     }
 }
 
+/// How long the log's thread waits for a core before it looks again.
+const BACKLOG_PAUSE: Duration = Duration::from_micros(200);
+
 /// Starts nodes.
 #[derive(Debug)]
 pub struct Node;
@@ -208,7 +216,8 @@ impl Node {
             tracing::warn!("{refused}. Running on epoll, which costs more per message");
         }
         let (inboxes, addresses) = inboxes::<Mail>(config.cores());
-        let (log, recovered) = open_log(config, &addresses)?;
+        let over = Arc::new(AtomicBool::new(false));
+        let (log, recovered) = open_log(config, &addresses, Arc::clone(&over))?;
         let running = Running {
             addr: config.listen,
             driver,
@@ -219,6 +228,7 @@ impl Node {
             cache_bytes: config.log.as_ref().map_or(0, |(_, options)| options.cache_bytes),
             life: Life::default(),
             gate: Arc::new(gate(config)),
+            over,
         };
         let identity = Identity {
             log_epoch: recovered.log_epoch,
@@ -248,6 +258,7 @@ impl Node {
 fn open_log(
     config: &NodeConfig,
     addresses: &[Address<Mail>],
+    over: Arc<AtomicBool>,
 ) -> Result<(Option<Log>, Recovered), StartError> {
     let Some((dir, options)) = &config.log else {
         let heads = vec![Position::START; usize::from(config.settings.topology.partitions())];
@@ -255,7 +266,13 @@ fn open_log(
     };
     let addresses = addresses.to_vec();
     let deliver = move |core: u16, events: Vec<LogEvent>| {
-        addresses[usize::from(core)].post(events.into_iter().map(Mail::Log).collect());
+        let address = &addresses[usize::from(core)];
+        // A core that cannot keep up holds up the log's thread: appends then stay unanswered, their cores come to
+        // their bound, and the senders' sockets are not read. A core never waits for the log, so this ends.
+        while address.load().depth > CORE_BACKLOG && !over.load(Ordering::Relaxed) {
+            thread::sleep(BACKLOG_PAUSE);
+        }
+        address.post(events.into_iter().map(Mail::Log).collect());
     };
     let (log, recovered) = Embedded::open(dir, options.clone(), deliver).map_err(StartError::Log)?;
     Ok((Some(Log::Embedded(log)), recovered))
@@ -426,6 +443,7 @@ impl Drop for Running {
             // A core's panic has ended the process before this.
             let _ = thread.join();
         }
+        self.over.store(true, Ordering::Relaxed);
         // After the cores, so that everything they have accepted becomes durable.
         if let Some(log) = self.log.take() {
             log.stop();

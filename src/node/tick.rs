@@ -37,8 +37,8 @@ impl State {
         let Self { shard, out, now, table, unsigned, .. } = self;
         shard.on_tick(*now, out);
         for key in unsigned.drain(..) {
-            if let Some(waker) = table.get_mut(key).and_then(|connection| connection.parked.take()) {
-                waker.wake();
+            if let Some(connection) = table.get_mut(key) {
+                connection.wake();
             }
         }
     }
@@ -58,8 +58,9 @@ impl State {
         let Self { active, table, now, .. } = self;
         active.retain(|&key| {
             let Some(connection) = table.get_mut(key) else { return false };
-            let Some(quiet) = &mut connection.quiet else { return false };
-            if now.mono_ms - connection.heard_ms < QUIET_MS {
+            let silence_ms = connection.silence_ms(now.mono_ms);
+            let Some(quiet) = &mut connection.busy().quiet else { return false };
+            if silence_ms < QUIET_MS {
                 return true;
             }
             quiet.give_back();

@@ -267,6 +267,11 @@ impl Shard {
         &self.gateway.sessions.at(slot).client
     }
 
+    /// Appends the byte form of a session, for the process that takes its socket.
+    pub fn export(&self, slot: u32, out: &mut Vec<u8>) {
+        self.gateway.sessions.peek(slot).export(out);
+    }
+
     /// Whether the log has been heard of within the last second.
     pub fn is_fresh(&self, now: Now) -> bool {
         self.home.is_fresh(now.mono_ms)
@@ -315,6 +320,10 @@ impl Shard {
             Recipients::One(to) if !send.copy => {
                 let (partition, envelope) = self.message(to, from, send, b"");
                 let origin = self.gateway.reserve(slot, self.settings.core, answer_cost(&envelope, &[]));
+                if crate::sabotaged!(AckBeforeLog) {
+                    let ack = Push::Ack { of: envelope.clone(), at_ms: now.unix_ms };
+                    self.gateway.answer(slot, ack, &mut turn!(self, now, out));
+                }
                 self.sends.begin_one(origin, partition, envelope, &mut turn!(self, now, out));
             }
             _ => {

@@ -415,13 +415,13 @@ impl World {
 
     /// Nobody does anything for a while.
     fn be_silent(&mut self) {
-        let most_ms = if self.one_in(8) { 7_500_000 } else { 120_000 };
+        let most_ms = if self.one_in(10) { 7_500_000 } else { 120_000 };
         let ms = self.dice.below(most_ms);
         note!(self, "silence for {ms} ms");
         let left = std::mem::take(&mut self.acts_left);
-        self.is_silent = true;
+        self.silence_ms = Some(if ms > 120_000 { 4_000 } else { 1_000 });
         self.pass(ms);
-        self.is_silent = false;
+        self.silence_ms = None;
         self.acts_left = left;
         self.arrange(0, What::Act);
     }

@@ -28,7 +28,7 @@ impl World {
                 break;
             }
         }
-        self.is_silent = true;
+        self.silence_ms = Some(1_000);
         self.pass(2 * self.plan.ping_interval_ms + 10_000);
         self.check_rest();
         self.check_everybody_has_everything();

@@ -46,18 +46,11 @@ impl World {
                 Output::Waiting { .. } => {}
                 Output::Lost { .. } => self.devices[at].losses += 1,
                 Output::Hole { held, prev } => panic!("device {device} found a hole: {held} < {prev}"),
-                Output::Acknowledged { letter, .. } => {
-                    self.stats.acked += 1;
-                    self.devices[at].diary.push(format!("ack {}", letter.id()));
-                }
-                Output::Failed { letter, code, .. } => {
-                    self.devices[at].diary.push(format!("failed {} {code}", letter.id()));
-                }
-                Output::Complaint { code, .. } => self.devices[at].diary.push(format!("error {code}")),
+                Output::Acknowledged { .. } => self.stats.acked += 1,
+                Output::Failed { .. } | Output::Complaint { .. } => {}
                 Output::NeedToken => self.give_token(device),
                 Output::GaveUp(why) => {
                     note!(self, "device {device} gives up: {why:?}");
-                    self.devices[at].diary.push(format!("gave up {why:?}"));
                     self.devices[at].is_over = true;
                 }
             }
@@ -204,8 +197,11 @@ impl World {
             return self.socket_gone(at);
         }
         // Whose socket is not read cannot show a sign of life.
-        if !conn.is_parked {
+        if !conn.is_parked && !conn.is_closing {
             conn.watch.alive_ms = self.now.mono_ms;
+            let slot = conn.name.expect("a served connection has a session").slot;
+            let node = self.node.as_mut().expect("sockets live with their node");
+            node.shards[usize::from(conn.core)].on_heard(slot, self.now);
         }
         conn.inbound.push_back(up);
         self.feed(at);
@@ -267,7 +263,6 @@ impl World {
                 conn.is_parked = true;
                 return;
             }
-            shard.on_heard(slot, self.now);
             let Some(Up::Frame(text)) = conn.inbound.pop_front() else { continue };
             if self.obey(at, core, slot, &text) == Flow::Park {
                 let conn = &mut self.conns[at as usize];
@@ -415,7 +410,6 @@ impl World {
         self.send_up(at, Up::Gone);
         let this = &mut self.devices[device as usize];
         this.conn = None;
-        this.diary.push(format!("{ending:?}"));
         this.client.closed(ending, self.now);
     }
 
@@ -434,8 +428,8 @@ impl World {
         if let Some(corepost::client::Delivery::Ephemeral { .. }) = given {
             this.ephemerals += 1;
         }
-        if self.trace.is_some() || self.plan.seed == u64::MAX {
-            self.devices[device as usize].diary.push(String::from_utf8_lossy(text).into_owned());
+        if self.keeps_diaries {
+            this.facts.extend(crate::stage::fact(&heard));
         }
         self.hearing = hearing;
     }

@@ -42,8 +42,10 @@ pub struct World {
     pub stalled_until_ms: u64,
     /// Clients that an operator has disconnected.
     pub disconnected: Vec<ClientId>,
-    /// Time passes in larger steps.
-    pub is_silent: bool,
+    /// Nothing much happens: time passes in steps of so much.
+    pub silence_ms: Option<u64>,
+    /// Devices write down what they hear.
+    pub keeps_diaries: bool,
     pub limits_json: String,
     pub hearing: Hearing,
     pub steps: u64,
@@ -134,7 +136,8 @@ impl World {
             acts_left: 0,
             stalled_until_ms: 0,
             disconnected: Vec::new(),
-            is_silent: false,
+            silence_ms: None,
+            keeps_diaries: false,
             limits_json: limits.json(),
             hearing: Hearing::new(),
             steps: 0,
@@ -205,7 +208,7 @@ impl World {
             What::Beat => self.beat(),
             What::Tick { core } => {
                 self.enter(core, |shard, now, out| shard.on_tick(now, out));
-                let ms = if self.is_silent { 1_000 } else { self.plan.tick_ms };
+                let ms = self.silence_ms.unwrap_or(self.plan.tick_ms);
                 self.arrange_here(ms, What::Tick { core });
             }
             What::Upgrade { conn } => self.upgrade_arrives(conn),
@@ -300,6 +303,11 @@ impl World {
         let result = input(&mut node.shards[at], self.now, &mut out);
         node.shards[at].invariants();
         then(self, &result);
+        if self.steps.is_multiple_of(32)
+            && let Some(node) = &self.node
+        {
+            node.check_byte_forms(core);
+        }
         let mut unparked = Vec::new();
         for output in out.drain() {
             self.execute(core, output, &mut unparked);

@@ -9,6 +9,7 @@ use super::database::{Store, StoreError, damaged};
 use super::meta::{self, BucketRow, Checkpoint, Identity};
 use super::options::{Options, Recovered};
 use super::rows::{Count, MailboxKey, Row};
+use super::sweep::Sweep;
 use super::tidings::Tidings;
 use super::view::{Bucket, View};
 use crate::limits::{
@@ -61,6 +62,8 @@ pub struct Ledger {
     /// Commits below this one have been dropped, or were asked to be.
     pub(super) forgotten: u64,
     pub(super) revocations: usize,
+    /// Erased mailboxes whose rows are still on the disk.
+    pub(super) sweeps: VecDeque<Sweep>,
     pub(super) row: Vec<u8>,
 }
 
@@ -284,6 +287,7 @@ impl Ledger {
         self.counts.erase(mailbox, buckets, draft.now, &mut draft.puts);
         let key = meta::client_key(meta::ERASED, envelope.to());
         draft.batch.insert(&self.store.meta, key, meta::encode_erase(mailbox.partition, offset));
+        self.sweep_behind(envelope.to(), mailbox.partition, offset);
         draft.is_checkpoint_due = true;
         Ok(())
     }

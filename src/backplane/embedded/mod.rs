@@ -22,6 +22,7 @@ mod readers;
 mod recover;
 mod retention;
 mod rows;
+mod sweep;
 mod tidings;
 mod view;
 mod writer;

@@ -111,7 +111,11 @@ impl Writer {
 
     fn run(&mut self, commands: &Receiver<Command>) {
         loop {
-            let wait = Duration::from_millis(BEAT_MS).saturating_sub(self.last_beat.elapsed());
+            let is_sweeping = self.ledger.as_ref().is_some_and(|ledger| !ledger.sweeps.is_empty());
+            let wait = match is_sweeping {
+                true => Duration::ZERO,
+                false => Duration::from_millis(BEAT_MS).saturating_sub(self.last_beat.elapsed()),
+            };
             let gathered = match commands.recv_timeout(wait) {
                 Ok(first) => gather(first, commands),
                 Err(RecvTimeoutError::Timeout) => Gathered::default(),
@@ -123,6 +127,7 @@ impl Writer {
                 return self.end();
             }
             self.tick();
+            self.sweep();
             self.beat();
         }
     }
@@ -197,6 +202,17 @@ impl Writer {
             if let Err(error) = self.expire() {
                 self.fail(&error);
             }
+        }
+    }
+
+    /// Takes a few erased rows off the disk.
+    fn sweep(&mut self) {
+        match self.ledger.as_mut().map_or(Ok(0), Ledger::sweep) {
+            Ok(rows) => drop(self.shared.health.swept.fetch_add(rows as u64, Relaxed)),
+            Err(StoreError::Damaged(what)) => {
+                tracing::error!(what, "erased rows cannot be read; they go when they expire")
+            }
+            Err(error) => self.fail(&error),
         }
     }
 

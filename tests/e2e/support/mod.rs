@@ -73,9 +73,3 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 pub fn total(node: &Running, of: impl Fn(&Figures) -> u64) -> u64 {
     node.figures().iter().map(of).sum()
 }
-
-/// Resident bytes of this process.
-pub fn resident() -> usize {
-    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
-    statm.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
-}
