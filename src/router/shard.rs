@@ -123,6 +123,7 @@ impl Shard {
     /// The client renewed its token.
     pub fn on_renewed(&mut self, slot: u32, claims: Claims, now: Now, out: &mut Outbox) {
         self.gateway.renew(slot, claims, &mut turn!(self, now, out));
+        self.work_off(now, out);
     }
 
     /// The shell must end the session: the peer broke the protocol, or its token is bad.

@@ -6,7 +6,7 @@ use super::pace::unpark;
 use super::session::{Parked, SessionPhase};
 use crate::access::Claims;
 use crate::counters::Dropped;
-use crate::model::{ErrorCode, ErrorPush, IdRef, Now, Push, SendCommand, SessionRef};
+use crate::model::{ErrorCode, ErrorPush, IdRef, Now, Push, SendCommand, SessionRef, ToHome};
 use crate::router::append::Origin;
 use crate::router::turn::Turn;
 
@@ -58,15 +58,17 @@ impl Gateway {
         }
     }
 
-    /// The session goes on with a new token.
+    /// The session goes on with a new token, unless its home knows that one as revoked.
     pub fn renew(&mut self, slot: u32, claims: Claims, turn: &mut Turn<'_>) {
-        let permits = claims.permits;
+        let (permits, issued_at) = (claims.permits, claims.iat_s);
         let session = self.sessions.at(slot);
         session.expires_s = claims.exp_s;
         match &mut session.extras {
             Some(extras) => extras.permits = permits,
             None => session.extras = extras(&self.settings, permits),
         }
+        let name = SessionRef { core: turn.core, slot, generation: session.generation };
+        turn.say_home(session.home, &session.client, name, ToHome::Renew { issued_at });
         self.arm(slot, turn);
     }
 }

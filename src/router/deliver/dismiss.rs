@@ -4,7 +4,7 @@ use super::home::{Home, SessionInfo};
 use super::mailbox::{Attachment, Phase, Token};
 use crate::limits::REVOCATIONS;
 use crate::log::Revocation;
-use crate::model::{ClientId, Dismissal, ToSession};
+use crate::model::{ClientId, Dismissal, SessionRef, ToSession};
 use crate::router::turn::Turn;
 
 impl Home {
@@ -36,6 +36,26 @@ impl Home {
         let until = *until;
         let older = |token| matches!(token, Token::Issued(issued_s) if issued_s <= until);
         self.dismiss(&client, Dismissal::Revoked, older, turn);
+    }
+
+    /// A session goes on with another token, which counts from now on; it must go if that one was revoked.
+    pub(super) fn renewed(
+        &mut self,
+        client: &ClientId,
+        session: SessionRef,
+        issued_at: Option<u64>,
+        turn: &mut Turn<'_>,
+    ) {
+        let token = Token::Issued(issued_at.unwrap_or(0));
+        if self.is_revoked(client, token) {
+            return turn.say_session(client, session, ToSession::Dismissed(Dismissal::Revoked));
+        }
+        let mailbox = self.mailboxes.get_mut(client);
+        if let Some(attachment) =
+            mailbox.and_then(|it| it.attachments.iter_mut().find(|a| a.session == session))
+        {
+            attachment.token = token;
+        }
     }
 
     /// Whether one more revocation can be remembered.

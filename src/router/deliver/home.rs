@@ -140,6 +140,7 @@ impl Home {
                     self.pump(&client, session, ask, turn);
                 }
             }
+            ToHome::Renew { issued_at } => self.renewed(&client, session, issued_at, turn),
             ToHome::Detach => self.detach(&client, session),
         }
     }
