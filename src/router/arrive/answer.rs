@@ -23,7 +23,7 @@ impl Gateway {
         }
         let Some(buckets) = &mut extras.rates else { return Ok(()) };
         let messages = send.to.len() as u32;
-        let bytes = if send.ephemeral { 0 } else { messages * send.body.len() as u32 };
+        let bytes = if send.ephemeral { 0 } else { messages.saturating_mul(send.body.len() as u32) };
         buckets.take(&self.settings.rates, now.mono_ms, messages, bytes).map_err(|wait_ms| ErrorPush {
             retry_after_ms: Some(u32::try_from(wait_ms).unwrap_or(u32::MAX)),
             ..refused(ErrorCode::RateLimited, "too much in too short a time; wait and send it again".into())

@@ -6,6 +6,7 @@ use super::begin::{At, Beginning};
 use super::home::Home;
 use super::mailbox::{Attachment, Mailbox, Phase};
 use super::reads::Purpose;
+use crate::counters::Refusal;
 use crate::log::Page;
 use crate::model::{Ask, Attached, ClientId, Dismissal, SessionRef, Start, ToSession};
 use crate::router::turn::Turn;
@@ -20,11 +21,13 @@ impl Home {
     ) {
         let (session, ask) = (attachment.session, attachment.ask);
         if self.is_revoked(&client, attachment.token) {
+            turn.counters.refuse(Refusal::Unauthorized);
             return turn.say_session(&client, session, ToSession::Dismissed(Dismissal::Revoked));
         }
         let head = self.head(self.partition(&client));
         let mailbox = self.mailboxes.entry(client.clone()).or_insert_with(|| Mailbox::new(head));
         if mailbox.attachments.len() >= self.settings.sessions_per_client {
+            turn.counters.refuse(Refusal::TooManySessions);
             return turn.say_session(&client, session, ToSession::Dismissed(Dismissal::TooManySessions));
         }
         let (beginning, at) = Beginning::judge(start, self.log_epoch, head, Some(mailbox));
