@@ -30,7 +30,9 @@ macro_rules! sabotaged {
 pub(crate) use sabotaged;
 
 #[cfg(all(feature = "sabotage", not(debug_assertions)))]
-compile_error!("the feature `sabotage` breaks promises on purpose: it is for tests, never for a release build");
+compile_error!(
+    "the feature `sabotage` breaks promises on purpose: it is for tests, never for a release build"
+);
 
 pub mod access;
 pub mod client;

@@ -184,7 +184,10 @@ fn replay(log: &Embedded, told: &Receiver<LogEvent>) -> String {
         }
         times.push(began.elapsed().as_secs_f64() * 1e6);
     }
-    let us: f64 = ["store-read-0", "store-read-1"].iter().map(|name| cpu()[*name] - before[*name]).sum();
+    let us: f64 = ["store-read-0", "store-read-1"]
+        .iter()
+        .map(|name| cpu().get(*name).unwrap_or(&0.0) - before.get(*name).unwrap_or(&0.0))
+        .sum();
     format!(
         "{}; first {:.0} µs; {messages} messages, {:.2} µs CPU each",
         percentiles(times.clone()),

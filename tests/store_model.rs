@@ -53,8 +53,10 @@ struct Model {
     /// (partition, key) → offset and time of its newest record.
     newest: BTreeMap<(u8, u8), u64>,
     /// Per client: offset, time, ID; and the first offset after its erase.
-    mailboxes: BTreeMap<u8, (Vec<(u64, u64, u8)>, u64)>,
+    mailboxes: BTreeMap<u8, (Vec<Row>, u64)>,
 }
+
+type Row = (u64, u64, u8);
 
 fn name(client: u8) -> String {
     format!("client-{client}")

@@ -227,6 +227,20 @@ pub const FAMILIES: &[Family] = &[
         read: |reports, series| series.histograms(reports, |core| &core.turns_us),
     },
     Family {
+        name: "corepost_core_late_turns_total",
+        help: "Turns over 50 ms: own, by what they did; starved, because the host gave the thread no CPU.",
+        kind: Kind::Counter,
+        labels: &["core", "cause"],
+        read: |reports, series| {
+            series.words(
+                reports,
+                &["own", "starved"],
+                |cause| cause,
+                |core, cause| [core.late_turns, core.starved_turns][cause],
+            );
+        },
+    },
+    Family {
         name: "corepost_end_to_end_seconds",
         help: "How long a part of a message's way took: ack from send, deliver from append, replay from attach.",
         kind: Kind::Seconds,

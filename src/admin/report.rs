@@ -57,6 +57,10 @@ pub struct CoreReport {
     pub busy_us: u64,
     /// Lengths of turns, microseconds.
     pub turns_us: Histogram,
+    /// Turns over [`crate::limits::TURN_MS`] that were late by what they did.
+    pub late_turns: u64,
+    /// Turns over it that the host's scheduler made late.
+    pub starved_turns: u64,
     /// By [`Stage`], microseconds.
     pub end_to_end_us: [Histogram; Stage::ALL.len()],
     /// Messages per batch posted to it.
@@ -76,6 +80,8 @@ impl Default for CoreReport {
             fresh: false,
             busy_us: 0,
             turns_us: Histogram::new(TURN_US),
+            late_turns: 0,
+            starved_turns: 0,
             end_to_end_us: [const { Histogram::new(COMMIT_US) }; Stage::ALL.len()],
             mesh_batches: Histogram::new(SIZES),
             mesh_depth: 0,

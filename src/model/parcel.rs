@@ -86,9 +86,9 @@ pub enum ToHome {
         /// What may be sent in replay.
         credit: Credit,
     },
-    /// I live by another token now: revocations judge that one.
-    Renewed {
-        /// When it was issued, Unix seconds, if it says so.
+    /// I go on with another token.
+    Renew {
+        /// When that was issued, Unix seconds; `None` without `iat`.
         issued_at: Option<u64>,
     },
     /// I am gone.

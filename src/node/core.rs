@@ -7,6 +7,7 @@ use super::frames::Frames;
 use super::gate::Seat;
 use super::requests::Requests;
 use super::start::{CoreConfig, Identity};
+use super::starved::Starved;
 use super::table::{Key, Table};
 use super::turn::Turn;
 use super::{api, arrive, connection, flush, tick};
@@ -97,6 +98,7 @@ pub(super) struct State {
     pub(super) closing: VecDeque<(u64, Key)>,
     pub(super) figures: Figures,
     pub(super) turn: Turn,
+    pub(super) starved: Starved,
     /// Of this turn.
     pub(super) now: Now,
     pub(super) shard: Shard,
@@ -139,6 +141,7 @@ impl Core {
             incomplete: Vec::new(),
             closing: VecDeque::new(),
             figures: Figures::default(),
+            starved: Starved::of_this_thread(),
             now: turn.now(),
             shard: Shard::new(settings, config.identity.log_epoch, &config.heads, turn.now()),
             out: router::Outbox::default(),

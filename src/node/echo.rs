@@ -59,7 +59,10 @@ pub(super) fn feed(state: &mut State, key: Key, bytes: &mut [u8]) -> (usize, Flo
                 return (all, Flow::Go);
             }
             Verdict::Closed(code) => state.close_with(key, code, ""),
-            Verdict::Broken(code) => state.close(key, code),
+            Verdict::Broken(code) => {
+                state.figures.refuse_by_close(code);
+                state.close(key, code);
+            }
         }
     }
 }

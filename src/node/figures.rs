@@ -2,6 +2,7 @@
 
 use crate::counters::Refusal;
 use crate::limits::TURN_MS;
+use crate::model::CloseCode;
 use std::time::Duration;
 
 /// Upper bounds of the buckets of `corepost_core_turn_seconds`, in microseconds; one more bucket lies above.
@@ -17,6 +18,8 @@ pub struct Figures {
     pub busy: Duration,
     /// Turns longer than [`TURN_MS`].
     pub late_turns: u64,
+    /// Of those, the ones that would have been in time had the thread been given a CPU whenever it was ready.
+    pub starved_turns: u64,
     /// The longest turn.
     pub longest_turn: Duration,
     /// Connections accepted.
@@ -57,7 +60,23 @@ impl Figures {
         self.turns[bucket] += 1;
         self.busy += took;
         self.longest_turn = self.longest_turn.max(took);
-        self.late_turns += u64::from(took > Duration::from_millis(TURN_MS));
+        self.late_turns += u64::from(Self::is_late(took));
+    }
+
+    /// Whether a turn of that length is late.
+    pub fn is_late(took: Duration) -> bool {
+        took > Duration::from_millis(TURN_MS)
+    }
+
+    /// A connection is closed with this code, for what its peer did.
+    pub fn refuse_by_close(&mut self, code: CloseCode) {
+        self.refuse(match code {
+            CloseCode::Policy => Refusal::PartialTooSlow,
+            CloseCode::TooBig => Refusal::TooBig,
+            CloseCode::TryLater => Refusal::PartialBytes,
+            CloseCode::Expired | CloseCode::BadToken => Refusal::Unauthorized,
+            _ => Refusal::ProtocolViolation,
+        });
     }
 
     /// Something was refused.

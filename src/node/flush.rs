@@ -1,10 +1,12 @@
 //! The end of a turn: one send per socket that has something, one batch per other core, and the turn is measured.
 
 use super::core::{Shared, State};
+use super::figures::Figures;
 use super::table::Key;
 use crate::net::Sending;
 use std::future::poll_fn;
 use std::rc::Rc;
+use std::time::Duration;
 
 /// The core's flusher, for as long as the core lives.
 pub(super) async fn flush_each_turn(core: Shared) {
@@ -13,9 +15,20 @@ pub(super) async fn flush_each_turn(core: Shared) {
         let mut state = core.look();
         flush(&core, &mut state);
         let took = state.turn.close();
-        state.figures.turn(took);
+        state.count_turn(took);
         if state.stopping && state.table.len() == 0 {
             return;
+        }
+    }
+}
+
+impl State {
+    /// A turn is over. Of a late one it is asked whose fault that was.
+    fn count_turn(&mut self, took: Duration) {
+        self.figures.turn(took);
+        if Figures::is_late(took) {
+            let own = took.saturating_sub(self.starved.since());
+            self.figures.starved_turns += u64::from(!Figures::is_late(own));
         }
     }
 }

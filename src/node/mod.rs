@@ -21,6 +21,7 @@ mod requests;
 mod session;
 mod settle;
 mod start;
+mod starved;
 mod table;
 mod tick;
 mod turn;

@@ -64,6 +64,8 @@ impl Core {
             fresh: state.shard.is_fresh(state.now),
             busy_us: figures.busy.as_micros() as u64,
             turns_us: Histogram::of(TURN_US, &figures.turns, figures.busy.as_micros() as u64),
+            late_turns: figures.late_turns - figures.starved_turns,
+            starved_turns: figures.starved_turns,
             end_to_end_us: counters.end_to_end_us.clone(),
             mesh_depth: load.depth,
             mesh_wakes: load.wakes,

@@ -66,6 +66,7 @@ pub(super) fn feed(state: &mut State, key: Key, slot: u32, bytes: &mut [u8]) -> 
                 state.leave(key);
             }
             Verdict::End(code) => {
+                state.figures.refuse_by_close(code);
                 state.shard.close(slot, code, state.now, &mut state.out);
                 state.carry_out();
             }

@@ -18,6 +18,8 @@ pub(super) async fn tick(core: Shared) {
         if state.stopping {
             return;
         }
+        // So that what a late turn asks for is no older than a tick.
+        state.starved.since();
         state.cut_late_closers();
         state.tick_shard();
         if count.is_multiple_of(QUIET_TICKS) {
@@ -76,7 +78,10 @@ impl State {
             let Some(connection) = self.table.get_mut(key) else { return false };
             match connection.receiver.pending_since() {
                 Some(since) if now_ms - since < PARTIAL_MS => return true,
-                Some(_) => self.close(key, CloseCode::Policy),
+                Some(_) => {
+                    self.figures.refuse_by_close(CloseCode::Policy);
+                    self.close(key, CloseCode::Policy);
+                }
                 None => connection.incomplete = false,
             }
             false

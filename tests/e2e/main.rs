@@ -6,6 +6,10 @@
 mod arrive;
 mod close;
 mod echo;
+mod greeting;
+mod kills;
+mod mistakes;
+mod positions;
 mod pressure;
 mod promise_1_acknowledged_is_durable;
 mod promise_2_one_order_per_mailbox;
@@ -17,3 +21,4 @@ mod promise_7_a_core_never_blocks;
 mod promise_8_ephemeral_is_beside_the_log;
 mod sessions;
 mod support;
+mod tokens;

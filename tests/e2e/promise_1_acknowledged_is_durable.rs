@@ -19,7 +19,8 @@ fn what_was_acknowledged_is_there_after_a_kill() {
             assert_eq!(alice.frame()["id"], format!("m-{acknowledged}"));
             acknowledged += 1;
         }
-        let reply = server.api().publish(&json!({"from": "carol", "to": "dora", "id": "1", "body": "by HTTP"}));
+        let reply =
+            server.api().publish(&json!({"from": "carol", "to": "dora", "id": "1", "body": "by HTTP"}));
         assert_eq!(reply.status, 200);
         server.kill();
 

@@ -41,7 +41,10 @@ fn every_cursor_ever_held_leads_to_exactly_what_came_after_it() {
         for (given, cursor) in cursors.iter().enumerate() {
             let mut bob = Session::open(server.addr, &format!("client=bob&cursor={cursor}"));
             assert_eq!(bob.welcome["resumed"], true, "{}", bob.welcome);
-            assert_eq!((&bob.welcome["cursor"], &bob.welcome["missed"]), (&json!(cursor), &json!(60 - given)));
+            assert_eq!(
+                (&bob.welcome["cursor"], &bob.welcome["missed"]),
+                (&json!(cursor), &json!(60 - given))
+            );
             assert_eq!(bob.replay(), (given..60).map(Value::from).collect::<Vec<_>>());
         }
     }

@@ -18,7 +18,8 @@ fn place(name: &str) -> Place {
 fn fill(server: &Server, to: &str, text: &str, mut hear: impl FnMut(usize)) {
     let mut api = server.api();
     for batch in 0..MESSAGES / 100 {
-        let element = |n: usize| json!({"from": "app", "to": to, "id": n.to_string(), "body": {"n": n, "text": text}});
+        let element =
+            |n: usize| json!({"from": "app", "to": to, "id": n.to_string(), "body": {"n": n, "text": text}});
         let elements: Value = (batch * 100..(batch + 1) * 100).map(element).collect();
         assert_eq!(api.publish(&elements).status, 200);
         hear(100);
@@ -59,7 +60,8 @@ fn large_messages_are_skimmed_and_incomplete_ones_bounded() {
         assert_eq!(large.frame()["code"], "too_large");
     }
     // A hundred peers promise 16 MiB each and send a little of it.
-    let mut partial: Vec<Session> = (0..100).map(|n| Session::open(server.addr, &format!("client=p{n}"))).collect();
+    let mut partial: Vec<Session> =
+        (0..100).map(|n| Session::open(server.addr, &format!("client=p{n}"))).collect();
     for peer in &mut partial {
         let mut begun = b"\x81\xff\0\0\0\0\x01\0\0\0\0\0\0\0".to_vec();
         begun.extend_from_slice(&[b'z'; 10_000]);

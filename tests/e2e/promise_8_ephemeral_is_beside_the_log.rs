@@ -21,7 +21,10 @@ fn it_reaches_live_sessions_in_order_and_leaves_no_trace() {
         for bob in &mut bobs {
             for n in 0..200 {
                 let message = bob.frame();
-                assert_eq!(message, json!({"type": "message", "from": "alice", "ephemeral": true, "body": n}));
+                assert_eq!(
+                    message,
+                    json!({"type": "message", "from": "alice", "ephemeral": true, "body": n})
+                );
             }
             assert!(bob.is_quiet(), "each at most once");
         }
@@ -33,7 +36,9 @@ fn it_reaches_live_sessions_in_order_and_leaves_no_trace() {
         let late = Session::open(server.addr, "client=bob&from=start");
         assert_eq!(late.welcome["missed"], 0);
         assert_eq!(server.metrics().sum("corepost_records_written_total", ""), 0.0);
-        alice.say(&json!({"type": "send", "id": "c", "to": "bob", "ephemeral": true, "copy": true, "body": 1}));
+        alice.say(
+            &json!({"type": "send", "id": "c", "to": "bob", "ephemeral": true, "copy": true, "body": 1}),
+        );
         assert_eq!(alice.frame()["code"], "bad_request", "a copy of it would be a trace");
     }
 }

@@ -1,7 +1,11 @@
 //! *Arrive*: the sessions whose sockets live on this core, and the way each takes from its attach to its end.
 
+mod answer;
 mod credit;
+mod deadlines;
 mod gateway;
+mod give;
+mod pace;
 mod session;
 mod session_bytes;
 mod sessions;

@@ -30,7 +30,10 @@ impl Beginning {
             None => (None, None),
             Some(Err(_)) => (Some(Err(Unresumed::Invalid)), None),
             Some(Ok(cursor)) if cursor.log_epoch != log_epoch => (Some(Err(Unresumed::Epoch)), None),
-            Some(Ok(cursor)) if cursor.at.offset > head.offset => (Some(Err(Unresumed::Future)), None),
+            // Also one that names a leader who has not appended here: everything would seem to lie before it.
+            Some(Ok(cursor)) if cursor.at.offset > head.offset || cursor.at > head => {
+                (Some(Err(Unresumed::Future)), None)
+            }
             Some(Ok(cursor)) => (Some(Ok(())), Some(cursor.at)),
         };
         let beginning = Self { resumed, from: start.from };

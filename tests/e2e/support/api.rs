@@ -22,7 +22,10 @@ pub struct Reply {
 
 impl Api {
     pub fn connect(addr: SocketAddr) -> Self {
-        let stream = TcpStream::connect(addr).unwrap();
+        Self::over(TcpStream::connect(addr).unwrap())
+    }
+
+    pub fn over(stream: TcpStream) -> Self {
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         Self { stream: BufReader::new(stream), key: None }
@@ -54,7 +57,8 @@ impl Api {
     /// A request and its answer; an error is what a killed server gives.
     pub fn ask(&mut self, method: &str, path: &str, body: &[u8]) -> std::io::Result<Reply> {
         let key = self.key.as_ref().map_or(String::new(), |key| format!("Authorization: Bearer {key}\r\n"));
-        let length = if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
+        let length =
+            if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
         let head = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n{key}{length}\r\n");
         self.raw(&[head.as_bytes(), body].concat())?;
         self.reply(method == "HEAD")

@@ -11,6 +11,7 @@ use std::time::Duration;
 pub enum Got {
     Text(Vec<u8>),
     Binary(Vec<u8>),
+    Ping(Vec<u8>),
     Pong(Vec<u8>),
     Close(Option<u16>),
     /// The end of the stream.
@@ -50,12 +51,7 @@ impl Peer {
     pub fn over(stream: TcpStream) -> Self {
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-        Self {
-            stream,
-            receiver: Receiver::default(),
-            budget: PartialBudget::default(),
-            got: VecDeque::new(),
-        }
+        Self { stream, receiver: Receiver::default(), budget: PartialBudget::default(), got: VecDeque::new() }
     }
 
     /// Connects, with `first` in the same packet as the request.
@@ -119,6 +115,7 @@ impl Peer {
                 self.got.push_back(match event {
                     Event::Message { text: true, data } => Got::Text(data.to_vec()),
                     Event::Message { text: false, data } => Got::Binary(data.to_vec()),
+                    Event::Ping(data) => Got::Ping(data.to_vec()),
                     Event::Pong(data) => Got::Pong(data.to_vec()),
                     Event::Close(close) => Got::Close(close.code),
                     other => panic!("{other:?}"),
