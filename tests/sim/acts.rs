@@ -99,7 +99,11 @@ impl World {
                 (Lie::OtherLog, other.text(device.id.as_ref()).as_str().to_owned())
             }
             _ => {
-                let at = Position { offset: own.at.offset + 1_000_000, ..own.at };
+                // Beyond the end, or of a leader that was never there.
+                let at = match self.one_in(2) {
+                    true => Position { offset: own.at.offset + 1_000_000, ..own.at },
+                    false => Position { leader_epoch: own.at.leader_epoch + 1_000, ..own.at },
+                };
                 (Lie::Future, Cursor { at, ..own }.text(device.id.as_ref()).as_str().to_owned())
             }
         };
