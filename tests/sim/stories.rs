@@ -8,7 +8,14 @@ use corepost::model::ClientId;
 fn fair(wrong_core: bool) -> World {
     let usual = Plan::of(7);
     let (cores, weather) = (2, Weather::Fair);
-    World::new(Plan { cores, wrong_core, weather, ping_interval_ms: 25_000, messages_per_second: None, ..usual })
+    World::new(Plan {
+        cores,
+        wrong_core,
+        weather,
+        ping_interval_ms: 25_000,
+        messages_per_second: None,
+        ..usual
+    })
 }
 
 /// Alice's phone with a token issued that many seconds from now, and welcome.
@@ -45,7 +52,10 @@ fn a_revoked_token_renews_nothing() {
         let mut world = fair(wrong_core);
         let phone = alice(&mut world, 60);
         revoke(&mut world);
-        assert!(world.devices[phone as usize].client.is_welcome(), "its token is younger than the revocation");
+        assert!(
+            world.devices[phone as usize].client.is_welcome(),
+            "its token is younger than the revocation"
+        );
         renew(&mut world, phone, -60);
         assert!(world.devices[phone as usize].is_over, "a token that was revoked is refused in band too");
     }
