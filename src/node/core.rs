@@ -14,6 +14,7 @@ use super::{api, arrive, connection, flush, tick};
 use crate::access::Access;
 use crate::admin::Question;
 use crate::backplane::Log;
+use crate::counters::{Histogram, SIZES};
 use crate::limits::STOP_MS;
 use crate::log::{Append, LogEvent};
 use crate::mesh::{Address, Inbox, Outbox};
@@ -97,6 +98,8 @@ pub(super) struct State {
     /// Connections in their close handshake, and until when they may be.
     pub(super) closing: VecDeque<(u64, Key)>,
     pub(super) figures: Figures,
+    /// Messages per batch that came in.
+    pub(super) mesh_batches: Histogram,
     pub(super) turn: Turn,
     pub(super) starved: Starved,
     /// Of this turn.
@@ -141,6 +144,7 @@ impl Core {
             incomplete: Vec::new(),
             closing: VecDeque::new(),
             figures: Figures::default(),
+            mesh_batches: Histogram::new(SIZES),
             starved: Starved::of_this_thread(),
             now: turn.now(),
             shard: Shard::new(settings, config.identity.log_epoch, &config.heads, turn.now()),
@@ -279,6 +283,7 @@ async fn receive(core: Shared, mut inbox: Inbox<Mail>, round: Round) {
         loop {
             {
                 let mut state = core.enter();
+                state.mesh_batches.observe(batch.len() as u64);
                 batch.into_iter().for_each(|mail| state.take(mail, &core));
                 if state.stopping {
                     return;

@@ -37,7 +37,7 @@ pub struct Home {
     pub(super) reads: Reads,
     /// Who waits for a fresher log. At most one entry per session that asks.
     pub(super) stale: Vec<Stale>,
-    /// Clients whose older tokens are refused: bounded by [`REVOCATIONS`].
+    /// Clients whose older tokens are refused: bounded by [`crate::limits::REVOCATIONS`].
     pub(super) revoked: HashMap<ClientId, u64>,
     /// By core: sessions there that are attached here.
     pub(super) attached: Vec<u32>,
