@@ -20,6 +20,7 @@ mod plan;
 mod promises;
 mod seeds;
 mod stage;
+mod stories;
 mod truth;
 mod world;
 

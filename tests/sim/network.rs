@@ -136,6 +136,7 @@ impl World {
         conn.watch.starts_live = cursor.is_none() && from == StartFrom::New;
         conn.watch.told_at_open = told;
         conn.watch.has_token = connect.token.is_some();
+        conn.watch.issued_s = connect.token.as_ref().and_then(|token| token.iat_s);
         conn.watch.alive_ms = self.now.mono_ms;
         self.stats.connects += 1;
         self.enter_then(
@@ -281,7 +282,8 @@ impl World {
             Ok(Command::Ping) => self.enter(core, |shard, now, out| shard.on_ping(slot, now, out)),
             Ok(Command::Auth { token }) => {
                 let claims = claims(token, &self.conns[at as usize].client);
-                self.conns[at as usize].watch.has_token = true;
+                let watch = &mut self.conns[at as usize].watch;
+                (watch.has_token, watch.issued_s) = (true, claims.iat_s);
                 self.enter(core, |shard, now, out| match claims.exp_s <= now.unix_ms / 1_000 {
                     true => shard.close(slot, CloseCode::Expired, now, out),
                     false => shard.on_renewed(slot, claims, now, out),
