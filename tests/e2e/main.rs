@@ -3,8 +3,11 @@
 #![allow(clippy::unwrap_used)]
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod api;
 mod arrive;
+mod bounds;
 mod close;
+mod doors;
 mod echo;
 mod greeting;
 mod kills;
@@ -19,6 +22,8 @@ mod promise_5_bounded_memory;
 mod promise_6_only_the_recipients_read;
 mod promise_7_a_core_never_blocks;
 mod promise_8_ephemeral_is_beside_the_log;
+mod promises;
 mod sessions;
+mod stage;
 mod support;
 mod tokens;
