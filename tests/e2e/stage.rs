@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 /// Time that is really waited for; a scenario that needs more ends there.
 const PASSES_MS: u64 = 5_000;
+/// Frames that a device says in one breath before it listens.
+const BREATH: usize = 32;
 /// How often a device looks around.
 const GLANCE: Duration = Duration::from_millis(5);
 
@@ -216,26 +218,24 @@ fn converse(life: &Mutex<Life>, session: &mut Session) {
         }
     }
     loop {
-        let (next, reads) = {
+        let (some, reads) = {
             let mut life = life.lock().unwrap();
             if life.over {
                 return;
             }
-            let next = life.outbox.pop_front();
-            life.unanswered.extend(next.iter().filter(|frame| frame["ephemeral"] != true).cloned());
-            (next, life.reads)
+            let many = life.outbox.len().min(BREATH);
+            let some: Vec<Value> = life.outbox.drain(..many).collect();
+            life.unanswered.extend(some.iter().filter(|frame| frame["ephemeral"] != true).cloned());
+            (some, life.reads)
         };
-        let said = next.is_some();
-        if next.is_some_and(|frame| !session.try_say(&frame)) {
+        if !some.iter().all(|frame| session.try_say(frame)) {
             return;
         }
         if !reads {
             thread::sleep(GLANCE);
             continue;
         }
-        // While there is more to say, only what is there already is heard.
-        let patience = if said { Duration::from_micros(100) } else { GLANCE };
-        while let Some(heard) = session.hear_within(patience) {
+        while let Some(heard) = session.hear_within(GLANCE) {
             let Heard::Frame(frame) = heard else { return };
             let mut life = life.lock().unwrap();
             life.cursor = Some(session.cursor.clone());
@@ -246,7 +246,7 @@ fn converse(life: &Mutex<Life>, session: &mut Session) {
                 }
                 life.heard.push(fact);
             }
-            if life.over || !life.reads {
+            if life.over || !life.reads || !life.outbox.is_empty() {
                 break;
             }
         }
