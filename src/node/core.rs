@@ -15,7 +15,7 @@ use crate::access::Access;
 use crate::admin::Question;
 use crate::backplane::Log;
 use crate::counters::{Histogram, SIZES};
-use crate::limits::STOP_MS;
+use crate::limits::{FRESH_MS, STOP_MS};
 use crate::log::{Append, LogEvent};
 use crate::mesh::{Address, Inbox, Outbox};
 use crate::model::{Now, Parcel};
@@ -251,6 +251,7 @@ pub(super) async fn run(
     monoio::spawn(tick::tick(Rc::clone(&core)));
     monoio::spawn(arrive::accept(Rc::clone(&core), Rc::clone(&listener)));
     monoio::spawn(receive(Rc::clone(&core), inbox, round));
+    hear_of_the_log(&core).await;
     ready();
     stopped(&core).await;
     listener.close();
@@ -262,6 +263,20 @@ pub(super) async fn run(
         monoio::time::sleep(Duration::from_millis(10)).await;
     }
     Ok(())
+}
+
+/// Who is told that we are ready finds us ready: a `welcome` needs fresh knowledge of the log, and `/readyz` asks for
+/// it. A log that does not beat is told there, and keeps nobody from starting.
+async fn hear_of_the_log(core: &Core) {
+    for _ in 0..FRESH_MS / 2 {
+        {
+            let state = core.enter();
+            if state.log.is_none() || state.shard.is_fresh(state.now) {
+                return;
+            }
+        }
+        monoio::time::sleep(Duration::from_millis(2)).await;
+    }
 }
 
 async fn stopped(core: &Core) {
