@@ -3,9 +3,15 @@
 #![allow(clippy::unwrap_used)]
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod api;
 mod arrive;
+mod bounds;
 mod close;
+mod commands;
+mod doors;
+mod drain;
 mod echo;
+mod exits;
 mod greeting;
 mod kills;
 mod mistakes;
@@ -19,6 +25,8 @@ mod promise_5_bounded_memory;
 mod promise_6_only_the_recipients_read;
 mod promise_7_a_core_never_blocks;
 mod promise_8_ephemeral_is_beside_the_log;
+mod promises;
 mod sessions;
+mod stage;
 mod support;
 mod tokens;

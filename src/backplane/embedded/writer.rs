@@ -91,7 +91,8 @@ impl Writer {
             shared,
             ledger: None,
             told,
-            last_beat: now,
+            // The first beat is due at once: until then nobody can be told `welcome`.
+            last_beat: now.checked_sub(Duration::from_millis(BEAT_MS)).unwrap_or(now),
             next_attempt: now,
             next_tick: now,
         };

@@ -51,7 +51,7 @@ impl Gateway {
         !self.crowded.is_empty()
     }
 
-    /// The socket has taken this much of what was pushed to it, in units of [`Push::cost`].
+    /// The socket has taken this much of what was pushed to it, in units of [`crate::model::Push::cost`].
     pub fn written(&mut self, slot: u32, cost: u32, turn: &mut Turn<'_>) {
         let session = self.sessions.at(slot);
         assert!(cost <= session.outbound, "{cost} bytes were written of {} pushed", session.outbound);

@@ -25,7 +25,7 @@ impl Home {
             return turn.say_session(&client, session, ToSession::Dismissed(Dismissal::Revoked));
         }
         let head = self.head(self.partition(&client));
-        let mailbox = self.mailboxes.entry(client.clone()).or_insert_with(|| Mailbox::new(head));
+        let mailbox = self.mailboxes.entry(client.clone()).or_insert_with(|| Box::new(Mailbox::new(head)));
         if mailbox.attachments.len() >= self.settings.sessions_per_client {
             turn.counters.refuse(Refusal::TooManySessions);
             return turn.say_session(&client, session, ToSession::Dismissed(Dismissal::TooManySessions));

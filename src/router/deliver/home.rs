@@ -32,12 +32,12 @@ pub struct Home {
     pub(super) heads: Box<[Position]>,
     /// Monotonic time at which the log was last heard of.
     pub(super) heard_ms: Option<u64>,
-    pub(super) mailboxes: HashMap<ClientId, Mailbox>,
+    pub(super) mailboxes: HashMap<ClientId, Box<Mailbox>>,
     pub(super) recent: RecentOrder,
     pub(super) reads: Reads,
     /// Who waits for a fresher log. At most one entry per session that asks.
     pub(super) stale: Vec<Stale>,
-    /// Clients whose older tokens are refused: bounded by [`REVOCATIONS`].
+    /// Clients whose older tokens are refused: bounded by [`crate::limits::REVOCATIONS`].
     pub(super) revoked: HashMap<ClientId, u64>,
     /// By core: sessions there that are attached here.
     pub(super) attached: Vec<u32>,
@@ -175,7 +175,9 @@ impl Home {
         let client = record.envelope.to();
         let mailbox = match self.mailboxes.get_mut(client.as_str()) {
             Some(mailbox) => mailbox,
-            None => self.mailboxes.entry(client.to_client()).or_insert_with(|| Mailbox::new(before)),
+            None => {
+                self.mailboxes.entry(client.to_client()).or_insert_with(|| Box::new(Mailbox::new(before)))
+            }
         };
         let Record { at_ms, envelope, .. } = record;
         let recent = Recent { envelope, at_ms, position };
@@ -223,9 +225,7 @@ impl Home {
     pub(super) fn erase(&mut self, client: IdRef<'_>, position: Position) {
         let Some(mailbox) = self.mailboxes.get_mut(client.as_str()) else { return };
         // What memory held stays in the order of eviction, whose bytes it still occupies until its turn.
-        mailbox.recent.clear();
-        mailbox.recent_from = position;
-        mailbox.erased = position;
+        mailbox.erase(position);
         if mailbox.is_idle() {
             self.mailboxes.remove(client.as_str());
         }

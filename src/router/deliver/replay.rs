@@ -16,7 +16,7 @@ impl Home {
         let fresh = self.is_fresh(turn.now.mono_ms);
         let head = self.head(self.partition(client));
         let Some(mailbox) = self.mailboxes.get_mut(client) else { return };
-        let (last, recent_from, erased) = (mailbox.last, mailbox.recent_from, mailbox.erased);
+        let (last, recent_from, erased) = (mailbox.last, mailbox.recent_from, mailbox.erased());
         let Some(attachment) = mailbox.find(session, ask) else { return };
         if attachment.position < erased {
             // What was erased under it is skipped: nothing that is still served lies before.
@@ -146,7 +146,7 @@ impl Home {
         turn: &mut Turn<'_>,
     ) {
         let Some(mailbox) = self.mailboxes.get_mut(client) else { return };
-        let erased = mailbox.erased;
+        let erased = mailbox.erased();
         let Some(attachment) = mailbox.find(session, ask) else { return };
         let (mut envelopes, mut through, mut whole) = (Vec::new(), attachment.position, true);
         for record in page.records {

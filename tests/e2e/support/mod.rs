@@ -7,11 +7,11 @@ mod place;
 mod server;
 mod session;
 
-pub use api::{Api, Reply};
+pub use api::Api;
 pub use metrics::Metrics;
 pub use peer::{Got, Peer, frame, http, upgrade_request};
-pub use place::{API_KEY, Place, claims, now_s, token};
-pub use server::Server;
+pub use place::{API_KEY, Place, claims, corepost, now_s, token};
+pub use server::{Server, finish, wait};
 pub use session::{Heard, Knock, Session, send};
 
 use corepost::backplane::{Durability, Options};

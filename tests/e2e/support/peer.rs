@@ -2,7 +2,7 @@
 
 use corepost::wire::websocket::{Event, Opcode, PartialBudget, Receiver, Rules, write_masked};
 use std::collections::VecDeque;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -102,12 +102,20 @@ impl Peer {
 
     /// The next thing the server sends, whole.
     pub fn next(&mut self) -> Got {
+        self.poll().unwrap_or_else(|| panic!("nothing came"))
+    }
+
+    /// The same; nothing if nothing comes within the stream's timeout.
+    pub fn poll(&mut self) -> Option<Got> {
         let mut buffer = vec![0; 64 << 10];
         while self.got.is_empty() {
             let n = match self.stream.read(&mut buffer) {
-                Ok(0) => return Got::End,
+                Ok(0) => return Some(Got::End),
                 Ok(n) => n,
-                Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return Got::End,
+                Err(error) if error.kind() == ErrorKind::ConnectionReset => return Some(Got::End),
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                    return None;
+                }
                 Err(error) => panic!("nothing came: {error}"),
             };
             let mut input = &mut buffer[..n];
@@ -122,7 +130,7 @@ impl Peer {
                 });
             }
         }
-        self.got.pop_front().unwrap()
+        self.got.pop_front()
     }
 }
 

@@ -69,6 +69,16 @@ impl Place {
 
     /// Starts it and waits until it is ready.
     pub fn start(&self) -> Server {
+        self.run(self.serve())
+    }
+
+    /// Starts this one, which is [`Place::serve`] and more.
+    pub fn run(&self, command: Command) -> Server {
+        Server::start(command, &self.dir).expect("no ready line came")
+    }
+
+    /// Starts it, unless it ends by itself.
+    pub fn try_start(&self) -> Option<Server> {
         Server::start(self.serve(), &self.dir)
     }
 

@@ -21,7 +21,8 @@ pub struct Server {
 }
 
 impl Server {
-    pub(super) fn start(mut command: Command, dir: &Path) -> Self {
+    /// Nothing if it ends before it is ready.
+    pub(super) fn start(mut command: Command, dir: &Path) -> Option<Self> {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let stderr = dir.join(format!("stderr-{}", NEXT.fetch_add(1, Ordering::Relaxed)));
         let log = std::fs::File::create(&stderr).unwrap();
@@ -35,13 +36,13 @@ impl Server {
         });
         let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
         let mut server = Self { child, addr: nowhere, admin: nowhere, stderr, said };
-        let ready = server.said.recv_timeout(PATIENCE).expect("no ready line came");
+        let ready = server.said.recv_timeout(PATIENCE).ok()?;
         let (addr, admin) = ready
             .strip_prefix("ready listen=")
             .and_then(|rest| rest.split_once(" admin="))
             .unwrap_or_else(|| panic!("no ready line: {ready}"));
         (server.addr, server.admin) = (addr.parse().unwrap(), admin.parse().unwrap());
-        server
+        Some(server)
     }
 
     /// The process.
@@ -120,7 +121,7 @@ impl Drop for Server {
 }
 
 /// Waits for the end of a child, or kills it and fails.
-fn wait(child: &mut Child) -> ExitStatus {
+pub fn wait(child: &mut Child) -> ExitStatus {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(status) = child.try_wait().unwrap() {

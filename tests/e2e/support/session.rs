@@ -8,6 +8,7 @@ use corepost::wire::websocket::Opcode;
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
 
 /// A request for a session, not yet sent.
 pub struct Knock {
@@ -117,6 +118,16 @@ impl Session {
         heard
     }
 
+    /// The same; nothing if nothing comes within so long.
+    pub fn hear_within(&mut self, patience: Duration) -> Option<Heard> {
+        self.peer.stream.set_read_timeout(Some(patience)).unwrap();
+        let heard = poll(&mut self.peer);
+        if let Some(Heard::Frame(frame)) = &heard {
+            self.judge(frame);
+        }
+        heard
+    }
+
     fn judge(&mut self, frame: &Value) {
         assert_ne!(frame["type"], "welcome", "a second one");
         let Some(cursor) = cursor_of(frame) else { return };
@@ -214,14 +225,18 @@ pub fn send(to: &str, id: &str, body: impl Into<Value>) -> Value {
 }
 
 fn hear(peer: &mut Peer) -> Heard {
-    match peer.next() {
+    poll(peer).expect("something should have come")
+}
+
+fn poll(peer: &mut Peer) -> Option<Heard> {
+    Some(match peer.poll()? {
         super::Got::Text(text) => Heard::Frame(serde_json::from_slice(&text).unwrap()),
         super::Got::Close(code) => Heard::Close(code),
         super::Got::End => Heard::End,
         // Not answered: what a story says by itself is life enough.
-        super::Got::Ping(_) | super::Got::Pong(_) => hear(peer),
+        super::Got::Ping(_) | super::Got::Pong(_) => return poll(peer),
         super::Got::Binary(bytes) => panic!("binary: {bytes:?}"),
-    }
+    })
 }
 
 fn cursor_of(frame: &Value) -> Option<String> {
