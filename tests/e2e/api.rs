@@ -44,6 +44,7 @@ fn publish_answers_for_each_element() {
                 body.get(..80).unwrap_or(&body)
             );
         }
+        server.settle();
         assert_eq!(
             Session::open(server.addr, "client=bob&from=start").replay(),
             [json!("x"), json!(2), json!(3), json!(4)]
@@ -60,6 +61,7 @@ fn a_mailbox_is_pulled_page_by_page() {
         let mut api = server.api();
         let all: Value = (0..250).map(|n| message("bob", &n.to_string(), n)).collect();
         assert_eq!(api.publish(&all).status, 200);
+        server.settle();
         let (mut query, mut got, mut pages) = ("from=start".to_owned(), Vec::new(), 0);
         loop {
             let reply = api.get(&format!("/v1/clients/bob/messages?{query}"));
@@ -87,6 +89,7 @@ fn a_mailbox_is_pulled_page_by_page() {
         assert_eq!(pages, 3, "a hundred each, unless asked for more");
         // The same cursor serves a session, and new ones a pull.
         assert_eq!(api.publish(&message("bob", "new", "new")).status, 200);
+        server.settle();
         let mut bob = Session::open(server.addr, &format!("client=bob&{query}"));
         assert_eq!(bob.replay(), ["new"]);
         let page = api.get(&format!("/v1/clients/bob/messages?cursor={}", bob.cursor)).json();
@@ -236,6 +239,7 @@ fn a_connection_is_kept_from_core_to_core() {
     for n in 0..100 {
         let id = format!("client-{n}");
         assert_eq!(api.publish(&message(id.as_str(), "1", n)).status, 200);
+        server.settle();
         assert_eq!(api.get(&format!("/v1/clients/{id}")).json()["client"], *id);
         assert_eq!(
             api.get(&format!("/v1/clients/{id}/messages?from=start")).json()["messages"][0]["body"],

@@ -12,6 +12,7 @@ fn a_full_mailbox_refuses_and_keeps_what_it_has() {
         alice.deliver("bob", &n.to_string(), n);
     }
     // Read or not.
+    server.settle();
     assert_eq!(Session::open(server.addr, "client=bob&from=start").replay().len(), 5);
     alice.say(&send("bob", "6", 6));
     let error = alice.answer("6");
@@ -27,6 +28,7 @@ fn a_full_mailbox_refuses_and_keeps_what_it_has() {
         assert_eq!(error["code"], "mailbox_full");
         assert_eq!(error["failed"], json!([{"to": "bob", "code": "mailbox_full"}]));
     }
+    server.settle();
     assert_eq!(Session::open(server.addr, "client=carol&from=start").replay(), ["to both"]);
     let mut api = server.api();
     let reply = api.publish(&json!({"from": "app", "to": "bob", "id": "7", "body": 7}));
@@ -89,6 +91,7 @@ fn a_full_log_is_unavailable_to_all_and_says_so() {
     assert!(alice.is_quiet(), "the socket stays");
     let ready = crate::support::Api::connect(server.admin).get("/readyz");
     assert_eq!(ready.status, 503, "{ready:?}");
+    server.settle();
     for n in 0..stored {
         assert_eq!(Session::open(server.addr, &format!("client=r{n}&from=start")).welcome["missed"], 1);
     }
@@ -115,6 +118,7 @@ fn who_sends_too_fast_is_told_when_to_come_back() {
     }
     assert!(refused > 0 && acked.len() >= 5, "{acked:?}");
     acked.sort_unstable();
+    server.settle();
     let bob = Session::open(server.addr, "client=bob&from=start").replay();
     assert_eq!(bob, acked.into_iter().map(Value::from).collect::<Vec<_>>());
     // Waiting as told is enough.

@@ -111,6 +111,7 @@ fn lines_of_standard_input_are_sent_in_order() {
     let output = finish(child);
     writer.join().unwrap();
     assert_eq!(ok(&output).lines().filter(|line| line.starts_with("ack ")).count(), 500);
+    server.settle();
     let there = Session::open(server.addr, "client=bob&from=start").replay();
     let texts: Vec<String> = there.iter().map(|body| body["text"].as_str().unwrap().to_owned()).collect();
     assert_eq!(texts, (0..500).map(|n| format!("line {n}")).collect::<Vec<_>>());
@@ -140,6 +141,7 @@ fn a_listener_with_a_cursor_file_misses_nothing_over_restarts_of_either() {
     bob.hears("three, though the server was restarted", |bob| bob.texts() == ["one", "two", "three"]);
     assert_eq!(bob.interrupt(), 0);
     ok(&send(&server, &["four"]));
+    server.settle();
     let bob = listen(&server, &["--cursor-file", &file]);
     bob.hears("what came while he was away", |bob| bob.texts() == ["four"]);
     assert_eq!(bob.frames("welcome")[0]["missed"], 1);

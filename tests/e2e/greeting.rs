@@ -1,15 +1,17 @@
 //! How a session begins: `welcome` first, where it starts, how much was missed, and when it is live.
 
-use crate::support::{Api, Got, Knock, Place, Session, now_s};
+use crate::support::{Got, Knock, Place, Server, Session, now_s};
 use serde_json::{Value, json};
 
-fn publish(api: &mut Api, to: &str, numbers: std::ops::Range<usize>) {
+fn publish(server: &Server, to: &str, numbers: std::ops::Range<usize>) {
+    let mut api = server.api();
     let all: Vec<usize> = numbers.collect();
     for some in all.chunks(1_000) {
         let element = |n: &usize| json!({"from": "app", "to": to, "id": n.to_string(), "body": n});
         let reply = api.publish(&some.iter().map(element).collect());
         assert_eq!(reply.status, 200, "{reply:?}");
     }
+    server.settle();
 }
 
 #[test]
@@ -48,10 +50,10 @@ fn each_form_of_from_starts_where_it_says() {
         let place = Place::new("greeting-from").with("cores", cores);
         let server = place.start();
         let mut api = server.api();
-        publish(&mut api, "bob", 0..10);
+        publish(&server, "bob", 0..10);
         std::thread::sleep(std::time::Duration::from_millis(1_100));
         let between = now_s() * 1_000;
-        publish(&mut api, "bob", 10..15);
+        publish(&server, "bob", 10..15);
         // By the log's own clock: whatever came at or after that time.
         let later = api.get("/v1/clients/bob/messages?from=-5").json()["messages"].take();
         assert!(later[0]["at"].as_u64().unwrap() >= between, "{later}");
@@ -91,7 +93,7 @@ fn many_missed_are_counted_to_ten_thousand_and_all_delivered() {
     let place = Place::new("greeting-many").with("durability", "process");
     let server = place.start();
     let cursor = Session::open(server.addr, "client=bob").cursor;
-    publish(&mut server.api(), "bob", 0..10_050);
+    publish(&server, "bob", 0..10_050);
     let mut bob = Session::open(server.addr, &format!("client=bob&cursor={cursor}"));
     assert_eq!((&bob.welcome["missed"], &bob.welcome["more"]), (&json!(10_000), &json!(true)));
     let replayed = bob.replay();
@@ -105,10 +107,9 @@ fn many_missed_are_counted_to_ten_thousand_and_all_delivered() {
 fn a_replay_and_what_is_sent_meanwhile_are_one_row() {
     let place = Place::new("greeting-meanwhile");
     let server = place.start();
-    let mut api = server.api();
-    publish(&mut api, "bob", 0..2_000);
+    publish(&server, "bob", 0..2_000);
     let mut bob = Session::open(server.addr, "client=bob&from=start");
-    publish(&mut api, "bob", 2_000..2_500);
+    publish(&server, "bob", 2_000..2_500);
     for n in 0..2_500 {
         assert_eq!(bob.frame_of("message")["body"], n);
     }

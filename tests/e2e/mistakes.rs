@@ -73,6 +73,7 @@ fn a_thousand_recipients_get_it_and_one_ack_says_so() {
     let to: Vec<String> = (0..1_000).map(|n| format!("r{n}")).collect();
     alice.say(&json!({"type": "send", "id": "all", "to": to, "body": "hello"}));
     assert_eq!(alice.frame()["type"], "ack");
+    server.settle();
     for n in [0, 1, 500, 999] {
         assert_eq!(Session::open(server.addr, &format!("client=r{n}&from=start")).replay(), ["hello"]);
     }

@@ -38,6 +38,7 @@ fn every_cursor_ever_held_leads_to_exactly_what_came_after_it() {
                 _ => server,
             };
         }
+        server.settle();
         for (given, cursor) in cursors.iter().enumerate() {
             let mut bob = Session::open(server.addr, &format!("client=bob&cursor={cursor}"));
             assert_eq!(bob.welcome["resumed"], true, "{}", bob.welcome);
@@ -58,6 +59,7 @@ fn a_cursor_that_cannot_be_followed_is_answered_with_the_reason() {
     for n in 0..5 {
         alice.deliver("bob", &n.to_string(), n);
     }
+    server.settle();
     let mut bob = Session::open(server.addr, "client=bob&from=start");
     assert_eq!(bob.replay().len(), 5);
     let good = bob.cursor;
@@ -131,6 +133,7 @@ fn below_the_floor_is_expired_and_said() {
     let cursor = Session::open(server.addr, "client=bob").cursor;
     let mut alice = Session::open(server.addr, "client=alice");
     alice.deliver("bob", "1", "soon gone");
+    server.settle();
     let deadline = Instant::now() + crate::support::PATIENCE;
     loop {
         let mut bob = Session::open(server.addr, &format!("client=bob&cursor={cursor}&from=start"));
@@ -148,5 +151,6 @@ fn below_the_floor_is_expired_and_said() {
     let cursor = Session::open(server.addr, "client=bob").cursor;
     alice.say(&send("bob", "2", 2));
     alice.answer("2");
+    server.settle();
     assert_eq!(Session::open(server.addr, &format!("client=bob&cursor={cursor}")).replay(), [2]);
 }

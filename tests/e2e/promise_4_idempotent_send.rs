@@ -32,6 +32,7 @@ fn the_same_message_is_delivered_once() {
         let mut alice = Session::open(server.addr, "client=alice");
         alice.deliver("bob", "same", "body");
         alice.deliver("bob", "new", "after the restart");
+        server.settle();
         let mut bob = Session::open(server.addr, &format!("client=bob&cursor={cursor}"));
         assert_eq!(bob.welcome["missed"], 5, "counted without duplicates: {}", bob.welcome);
         assert_eq!(bob.replay(), ["body", "another body", "body", "body", "after the restart"]);

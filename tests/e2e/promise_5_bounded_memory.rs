@@ -91,6 +91,7 @@ fn one_that_shows_no_sign_of_life_is_closed_and_resumes() {
     crate::support::eventually_in("it is closed", crate::support::PATIENCE, || sessions(&mut api) == 0);
     let publish = json!({"from": "app", "to": "dead", "id": "1", "body": "welcome back"});
     assert_eq!(api.publish(&publish).status, 200);
+    server.settle();
     let mut back = Session::open(server.addr, &format!("client=dead&cursor={}", dead.cursor));
     assert_eq!(back.replay(), ["welcome back"]);
 }

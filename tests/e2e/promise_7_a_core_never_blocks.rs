@@ -42,6 +42,7 @@ fn busy(server: &Server) {
         let elements: Value = (0..100).map(element).collect();
         assert_eq!(api.publish(&elements).status, 200);
     }
+    server.settle();
     let mut replays: Vec<_> = (0..10).map(|_| Session::open(server.addr, "client=bob&from=start")).collect();
     replays.iter_mut().for_each(|replay| assert_eq!(replay.replay().len(), 2_000));
     assert_eq!(api.get("/v1/clients/bob/messages?from=start&limit=1000").status, 200);

@@ -6,10 +6,14 @@ use crate::stage::Sockets;
 #[path = "../promises/mod.rs"]
 pub mod promises;
 
-/// Bytes that a text's messages are padded by: where a device stops reading, 300 of them must be more than its
-/// connection and the kernel's buffers hold.
+/// Bytes that a text's messages are padded by: where a device stops reading, those sent to it must be more than its
+/// connection and the kernel's buffers hold, which are 10 MB together.
 fn padding(nth: usize) -> usize {
-    if matches!(nth, 5 | 8) { 40_000 } else { 100 }
+    match nth {
+        5 => 40_000,
+        8 => 14_000,
+        _ => 100,
+    }
 }
 
 macro_rules! promises {

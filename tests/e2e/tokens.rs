@@ -66,6 +66,7 @@ fn permits_bind_a_session() {
     alice.say(&json!({"type": "send", "to": "carol", "ephemeral": true, "body": 1}));
     assert_eq!(alice.frame()["code"], "forbidden");
     // What was refused was refused whole, and an API key is not bound.
+    server.settle();
     assert_eq!(Session::open(server.addr, &format!("token={}&from=start", token("bob"))).replay(), [1]);
     let publish = json!({"from": "alice", "to": "carol", "id": "1", "body": 1});
     assert_eq!(server.api().with_key(API_KEY).publish(&publish).status, 200);

@@ -98,6 +98,16 @@ impl Server {
         Metrics::read(self.admin)
     }
 
+    /// Waits until every core has been told of all that is durable. An ack may be a moment ahead of what the recipient's
+    /// core knows (a `welcome` is said from knowledge younger than a second), so who counts exactly waits first.
+    pub fn settle(&self) {
+        super::eventually("every core has been told of everything", || {
+            let metrics = self.metrics();
+            metrics.sum("corepost_records_read_total", "")
+                == metrics.sum("corepost_records_written_total", "")
+        });
+    }
+
     /// Bytes of it in memory.
     pub fn resident(&self) -> usize {
         let statm = std::fs::read_to_string(format!("/proc/{}/statm", self.pid())).unwrap();
