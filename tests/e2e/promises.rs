@@ -3,6 +3,7 @@
 
 use crate::stage::Sockets;
 
+#[allow(clippy::module_inception, reason = "the texts keep their name")]
 #[path = "../promises/mod.rs"]
 pub mod texts;
 

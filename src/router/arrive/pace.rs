@@ -12,11 +12,13 @@ use crate::router::turn::Turn;
 impl Gateway {
     /// Whether the session's next frame may be looked at. If not, [`Output::Unpark`] follows when it may.
     pub fn is_ready(&mut self, slot: u32) -> bool {
-        let budget = self.settings.outbound_bytes + self.settings.bounds.answer_bytes;
+        let answers = self.settings.bounds.answer_bytes;
+        let budget = self.settings.outbound_bytes + answers;
         let session = self.sessions.at(slot);
         let ready = match session.phase {
             SessionPhase::Resuming => false,
-            _ => session.outbound + session.reserved < budget,
+            // What is held for answers does not hinder messages from filling the budget, so it is bounded by itself.
+            _ => session.outbound + session.reserved < budget && session.reserved < answers,
         };
         if !ready {
             session.parked = Parked::Itself;
