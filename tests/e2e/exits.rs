@@ -97,3 +97,29 @@ fn settings_come_from_file_and_environment_as_well() {
     assert_eq!(limits["retention_ms"], 2 * 86_400_000_u64, "the environment's");
     assert_eq!(limits["ping_interval_ms"], 9_000, "the flag's");
 }
+
+#[test]
+fn the_log_is_json_where_asked_for_and_has_no_body_and_no_token() {
+    let place = Place::keyed("exits-log").with("log-format", "json").with("log-level", "trace");
+    let mut server = place.start();
+    let token = crate::support::token("alice");
+    let mut alice = crate::support::Session::open(server.addr, &format!("token={token}"));
+    alice.deliver("bob", "1", "a-body-of-the-stories");
+    alice.say(&serde_json::json!({"type": "auth", "token": token}));
+    assert!(alice.is_quiet());
+    assert_eq!(
+        server.api().with_key(crate::support::API_KEY).get("/v1/clients/bob/messages?from=-1").status,
+        200
+    );
+    drop(alice);
+    server.signal("TERM");
+    assert_eq!(server.exit_code(), 0);
+    let log = server.log();
+    assert!(log.lines().count() > 1, "it says something: {log}");
+    for line in log.lines() {
+        assert!(serde_json::from_str::<serde_json::Value>(line).is_ok_and(|line| line.is_object()), "{line}");
+    }
+    for secret in ["a-body-of-the-stories", token.as_str(), crate::support::API_KEY] {
+        assert!(!log.contains(secret), "{secret} is in the log");
+    }
+}

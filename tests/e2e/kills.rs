@@ -41,6 +41,8 @@ impl Whereabouts {
 }
 
 /// However the story ends, its threads do.
+struct Ending(Whereabouts);
+
 impl Drop for Ending {
     fn drop(&mut self) {
         if thread::panicking() {
@@ -48,8 +50,6 @@ impl Drop for Ending {
         }
     }
 }
-
-struct Ending(Whereabouts);
 
 fn recipient(n: usize) -> String {
     format!("recipient-{n}")

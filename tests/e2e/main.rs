@@ -1,4 +1,4 @@
-//! End to end: a node in this process, real sockets, peers that behave and peers that do not.
+//! End to end: a node in this process or the real program as a child, real sockets, peers that behave and peers that do not.
 #![cfg(feature = "serve")]
 #![allow(clippy::unwrap_used, reason = "a test")]
 

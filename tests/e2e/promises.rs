@@ -5,7 +5,7 @@ use crate::stage::Sockets;
 
 #[allow(clippy::module_inception, reason = "the texts keep their name")]
 #[path = "../promises/mod.rs"]
-pub mod promises;
+pub mod texts;
 
 /// Bytes that a text's messages are padded by: where a device stops reading, those sent to it must be more than its
 /// connection and the kernel's buffers hold, which are 10 MB together.
@@ -21,9 +21,9 @@ macro_rules! promises {
     ($($name:ident: $nth:literal,)*) => {$(
         #[test]
         fn $name() {
-            let (name, text) = promises::TEXTS[$nth - 1];
+            let (name, text) = texts::TEXTS[$nth - 1];
             for cores in [1, 2] {
-                promises::perform(name, text, || Sockets::new(cores, padding($nth)));
+                texts::perform(name, text, || Sockets::new(cores, padding($nth)));
             }
         }
     )*};

@@ -1,7 +1,7 @@
 //! The real program as a stage for the scenarios of `tests/promises`. Each device is a thread that behaves as a client
 //! should: it comes back with its cursor after whatever happens, and sends again what nobody has answered.
 
-use crate::promises::promises::{Fact, Sending, Stage, Who};
+use crate::promises::texts::{Fact, Sending, Stage, Who};
 use crate::support::{Heard, Knock, Place, Server, Session};
 use serde_json::{Value, json};
 use std::collections::{HashMap, VecDeque};

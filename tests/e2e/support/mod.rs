@@ -18,6 +18,7 @@ use corepost::backplane::{Durability, Options};
 use corepost::net::Wish;
 use corepost::node::{Figures, Node, NodeConfig, Running};
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -29,11 +30,24 @@ pub fn node(cores: u16, driver: Wish) -> Running {
 /// A data directory of this test's own, empty.
 pub fn data(name: &str) -> PathBuf {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
+    static TIDY: Once = Once::new();
+    TIDY.call_once(tidy);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let dir =
         Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("e2e-{}-{number}-{name}", std::process::id()));
     let _ = std::fs::remove_dir_all(&dir);
     dir
+}
+
+/// Removes what earlier runs left: those that failed keep their folders to be looked at, until the next run.
+fn tidy() {
+    for entry in std::fs::read_dir(env!("CARGO_TARGET_TMPDIR")).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let run = name.strip_prefix("e2e-").and_then(|rest| rest.split('-').next());
+        if run.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 /// A node with sessions, on the log in `data`.
