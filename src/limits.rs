@@ -64,7 +64,8 @@ pub const PARTIAL_STEP: usize = 16 << 10;
 pub const APPENDS_IN_FLIGHT: usize = 16_384;
 /// Bytes of those appends. Reached: likewise.
 pub const APPEND_BYTES_IN_FLIGHT: usize = 64 << 20;
-/// Commands of one core that wait in another core's inbox. Reached: the session whose command needs it is parked.
+/// Commands of one core that wait in another core's inbox, each counted once and again for each KiB of it. Reached:
+/// the session whose command needs it is parked.
 pub const INBOX_COMMANDS: usize = 16_384;
 /// Sockets one core accepts in one turn; more wait in the kernel's backlog until the next.
 pub const ACCEPTS_PER_TURN: usize = 64;

@@ -56,11 +56,16 @@ impl<T> Outbox<T> {
         destination.messages.push(message);
     }
 
-    /// A client's command, for which [`Outbox::room`] was seen.
+    /// A client's command, for which [`Outbox::room`] was seen when its turn began: what one turn brings may go
+    /// beyond the room there was, and then there is none in the next.
     pub fn push_command(&mut self, to: u16, message: T) {
-        debug_assert!(self.room(to) > 0, "a command was accepted for core {to} without room there");
+        self.push_large_command(to, message, 1);
+    }
+
+    /// The same for one that takes the room of so many.
+    pub fn push_large_command(&mut self, to: u16, message: T, room: usize) {
         self.push(to, message);
-        self.to[to as usize].commands += 1;
+        self.to[to as usize].commands += room;
     }
 
     /// Whether there is nothing to post.

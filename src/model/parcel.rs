@@ -236,4 +236,16 @@ impl Parcel {
     pub fn is_command(&self) -> bool {
         matches!(self, Self::Whisper { .. })
     }
+
+    /// How many small commands' room it takes where it waits: one for each KiB of it.
+    pub fn room(&self) -> usize {
+        match self {
+            Self::Whisper { to, envelope } => {
+                let names: usize =
+                    to.iter().map(|client| client.as_str().len() + size_of::<ClientId>()).sum();
+                1 + (names + envelope.size()) / 1_024
+            }
+            _ => 1,
+        }
+    }
 }

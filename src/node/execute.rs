@@ -79,9 +79,13 @@ impl State {
                 }
                 Output::Read(read) => log.as_ref().map_or((), |log| log.read(read)),
                 Output::Parcel { core, parcel } => {
-                    let command = parcel.is_command();
+                    let (command, room) = (parcel.is_command(), parcel.room());
                     let mail = Mail::Parcel { from: outbox.core(), parcel };
-                    if command { outbox.push_command(core, mail) } else { outbox.push(core, mail) }
+                    if command {
+                        outbox.push_large_command(core, mail, room);
+                    } else {
+                        outbox.push(core, mail);
+                    }
                 }
                 Output::Answer(request, answer) => requests.answered(request, answer),
             }

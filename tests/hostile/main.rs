@@ -3,15 +3,15 @@
 #![cfg(feature = "serve")]
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-// mod api;
-// mod crowds;
+mod api;
+mod crowds;
 mod cursors;
-// mod floods;
+mod floods;
 mod frames;
 mod handshakes;
 mod json;
-// mod limits;
-// mod readers;
-// mod slow;
+mod limits;
+mod readers;
+mod slow;
 mod support;
 mod tokens;

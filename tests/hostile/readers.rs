@@ -73,7 +73,7 @@ fn twenty_thousand_wait_for_one_who_stopped_and_cost_no_memory() {
     }
     assert_eq!(slow.hear_of("live")["type"], "live");
     drop((slow, pair));
-    server.unharmed_by("20,000 messages waited", Unharmed { grown: 128 * MIB });
+    server.unharmed_by("20,000 messages waited", Unharmed { grown: 128 * MIB, heavy: true });
 }
 
 /// Lists of a thousand, of whom nobody reads.
@@ -90,7 +90,7 @@ fn a_list_of_a_thousand_slow_readers_does_not_fill_memory() {
         sender.say(&json!({"type": "send", "to": names, "ephemeral": true, "body": text}));
     }
     // Their kernels' buffers take most of it; what they do not is bounded by each one's budget.
-    server.unharmed_by("lists to slow readers", Unharmed { grown: 320 * MIB });
+    server.unharmed_by("lists to slow readers", Unharmed { grown: 320 * MIB, heavy: true });
     for (n, reader) in readers.iter_mut().enumerate() {
         let mut round = 0;
         while round < 30 {
@@ -101,13 +101,13 @@ fn a_list_of_a_thousand_slow_readers_does_not_fill_memory() {
             }
         }
     }
-    drop(readers);
+    drop((readers, sender));
     server.empty();
 }
 
-/// A hundred thousand missed by one, a hundred each by others of the same core: they do not wait for him.
+/// Forty thousand missed by one, a hundred each by others of the same core: they do not wait for him.
 #[test]
-fn one_who_missed_a_hundred_thousand_does_not_delay_who_missed_a_hundred() {
+fn one_who_missed_forty_thousand_does_not_delay_who_missed_a_hundred() {
     let mut server = Server::with(&["--cores", "1"]);
     let publish = |to: &[String], first: usize, many: usize| {
         let elements: Vec<Value> = (first..first + many)
@@ -123,7 +123,7 @@ fn one_who_missed_a_hundred_thousand_does_not_delay_who_missed_a_hundred() {
         assert_eq!(status, 200, "{answer}");
     };
     let whale = ["whale".to_owned()];
-    for first in (0..95_000).step_by(1_000) {
+    for first in (0..40_000).step_by(1_000) {
         publish(&whale, first, 1_000);
     }
     let fish: Vec<String> = (0..50).map(|n| format!("fish-{n}")).collect();
@@ -138,7 +138,7 @@ fn one_who_missed_a_hundred_thousand_does_not_delay_who_missed_a_hundred() {
         .map(|name| Peer::connect(server.addr, &format!("/v1/ws?client={name}&from=start")))
         .collect();
     let reading = thread::spawn(move || {
-        for n in 0..95_000 {
+        for n in 0..40_000 {
             assert_eq!(big.hear_of("message")["body"], n);
         }
         Instant::now()
@@ -151,9 +151,9 @@ fn one_who_missed_a_hundred_thousand_does_not_delay_who_missed_a_hundred() {
     }
     let small = began.elapsed();
     let large = reading.join().unwrap() - began;
-    assert!(small < large, "50 × 100 took {small:?}, 95,000 {large:?}");
+    assert!(small < large, "50 × 100 took {small:?}, 40,000 {large:?}");
     assert!(small < Duration::from_secs(5), "50 × 100 took {small:?}");
     assert!(matches!(schools[0].next_within(Duration::from_millis(1)), Got::Silence));
     drop(schools);
-    server.unharmed_by("a whale among fish", Unharmed { grown: 128 * MIB });
+    server.unharmed_by("a whale among fish", Unharmed { grown: 128 * MIB, heavy: true });
 }

@@ -117,10 +117,7 @@ fn bad() -> Vec<(&'static str, String)> {
         ("iat a list", with("iat", json!([1]))),
         ("send a string", with("send", json!("bob"))),
         ("send of numbers", with("send", json!([1]))),
-        (
-            "send of 1,000 patterns",
-            with("send", json!((0..1_000).map(|n| format!("{n}*")).collect::<Vec<_>>())),
-        ),
+        ("send of 1,000 patterns", with("send", json!(vec!["*"; 1_000]))),
         ("send of 257 patterns", with("send", json!((0..257).map(|n| n.to_string()).collect::<Vec<_>>()))),
         ("send with a star in the middle", with("send", json!(["a*b"]))),
         ("send with a bad name", with("send", json!(["a\"b"]))),
@@ -165,7 +162,8 @@ fn a_token_that_proves_nothing_opens_nothing() {
     for (name, token) in &tokens {
         let header = status(upgrade("/v1/ws?client=root", &format!("Authorization: Bearer {token}\r\n")));
         // An empty one is none at all, or broken; it opens nothing either way.
-        assert!(header == "401" || (token.is_empty() && header == "400"), "{name} in the header: {header}");
+        let none = (token.is_empty() && header == "400") || (token.len() > 8_000 && header == "431");
+        assert!(header == "401" || none, "{name} in the header: {header}");
         let escaped = token.replace('=', "%3D").replace('?', "%3F");
         assert_eq!(
             status(upgrade(&format!("/v1/ws?client=root&token={escaped}"), "")),

@@ -43,6 +43,12 @@ impl Metrics {
         self.sum("corepost_core_late_turns_total", &["cause=\"own\""])
     }
 
+    /// Turns over 250 ms, for whatever reason.
+    pub fn turns_over_quarter_second(&self) -> f64 {
+        let within = self.sum("corepost_core_turn_seconds_bucket", &["le=\"0.25\""]);
+        self.sum("corepost_core_turn_seconds_count", &[]) - within
+    }
+
     /// What there is of that name, for a message.
     pub fn show(&self, name: &str) -> String {
         let fits = self.0.iter().filter(|(series, value)| series.starts_with(name) && *value != 0.0);

@@ -6,7 +6,7 @@ mod server;
 
 pub use metrics::Metrics;
 pub use peer::{Got, Peer, ask, frame, http, masked, upgrade};
-pub use server::{Server, Unharmed};
+pub use server::{Server, Unharmed, is_slow};
 
 use std::time::{Duration, Instant};
 

@@ -17,6 +17,11 @@ static NEXT: AtomicUsize = AtomicUsize::new(0);
 /// Time in which two clients that have just come must have exchanged their messages.
 const PAIR: Duration = Duration::from_secs(2);
 
+/// Whether the program is unoptimised. `HOSTILE_PROGRAM=target/release/corepost` tells the same stories to another.
+pub fn is_slow() -> bool {
+    cfg!(debug_assertions) && std::env::var_os("HOSTILE_PROGRAM").is_none()
+}
+
 pub struct Server {
     child: Child,
     pub addr: SocketAddr,
@@ -26,6 +31,7 @@ pub struct Server {
     pub base: usize,
     /// Turns that were late before the first attack: those of the start.
     late_at_start: f64,
+    endless_at_start: f64,
     _one: MutexGuard<'static, ()>,
 }
 
@@ -34,12 +40,14 @@ pub struct Server {
 pub struct Unharmed {
     /// Resident bytes above those at the start.
     pub grown: usize,
+    /// So much work at once that an unoptimised program cannot be in time; an optimised one must.
+    pub heavy: bool,
 }
 
 impl Default for Unharmed {
     /// What buffers, recent envelopes and the store's caches may have come to; an attack with more says so.
     fn default() -> Self {
-        Self { grown: 48 * MIB }
+        Self { grown: 48 * MIB, heavy: false }
     }
 }
 
@@ -57,7 +65,9 @@ impl Server {
             .join(format!("hostile-{}-{number}", std::process::id()));
         let _ = std::fs::remove_dir_all(&dir);
         let cores: &[&str] = if arguments.contains(&"--cores") { &[] } else { &["--cores", "2"] };
-        let mut child = Command::new(env!("CARGO_BIN_EXE_corepost"))
+        let program = std::env::var_os("HOSTILE_PROGRAM");
+        let program = program.unwrap_or_else(|| env!("CARGO_BIN_EXE_corepost").into());
+        let mut child = Command::new(program)
             .args(["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
             .args(["--durability", "process", "--log-level", "error", "--data"])
             .arg(&dir)
@@ -74,7 +84,8 @@ impl Server {
             rest.split_whitespace().next().unwrap().parse().unwrap()
         };
         let (addr, admin) = (field("listen="), field("admin="));
-        Self { child, addr, admin, dir, base: 0, late_at_start: 0.0, _one: one }.warmed()
+        Self { child, addr, admin, dir, base: 0, late_at_start: 0.0, endless_at_start: 0.0, _one: one }
+            .warmed()
     }
 
     /// After the first messages, when what is built once is built. With keys, clients need tokens, and a test looks
@@ -84,7 +95,8 @@ impl Server {
             self.pair("warm");
         }
         self.base = self.rss();
-        self.late_at_start = self.metrics().late();
+        let metrics = self.metrics();
+        (self.late_at_start, self.endless_at_start) = (metrics.late(), metrics.turns_over_quarter_second());
         self
     }
 
@@ -135,6 +147,19 @@ impl Server {
         assert!(began.elapsed() < PAIR, "a pair needed {:?}", began.elapsed());
     }
 
+    /// The same while a flood goes on, when an unoptimised program may take its time. How long it took.
+    pub fn pair_in_flood(&self) -> Duration {
+        let began = Instant::now();
+        let (mut alice, mut bob) = (self.session("calm-a"), self.session("calm-b"));
+        let id = format!("calm-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        alice.say(&json!({"type": "send", "id": id, "to": "calm-b", "body": id}));
+        assert_eq!(alice.hear_of("ack")["id"], id);
+        assert_eq!(bob.hear_of("message")["body"], id);
+        let most = if is_slow() { PAIR * 8 } else { PAIR };
+        assert!(began.elapsed() < most, "a pair in a flood needed {:?}", began.elapsed());
+        began.elapsed()
+    }
+
     /// What must hold after each attack. `what`: which one, for the message.
     pub fn unharmed(&mut self, what: &str) {
         self.unharmed_by(what, Unharmed::default());
@@ -144,19 +169,28 @@ impl Server {
     pub fn unharmed_by(&mut self, what: &str, bounds: Unharmed) {
         assert!(self.is_alive(), "the process ended after: {what}");
         self.pair("pair");
-        self.punctual(what);
+        if !(is_slow() && bounds.heavy) {
+            self.punctual(what);
+        }
         self.small(what, bounds);
     }
 
-    /// No turn was late since the start by its own doing.
+    /// No turn was late since the start by its own doing. An unoptimised program is some thirty times slower, so there
+    /// only what would be far too late at any speed fails.
     pub fn punctual(&self, what: &str) {
         let metrics = self.metrics();
         let late = metrics.late() - self.late_at_start;
-        assert!(late == 0.0, "{late} late turns after: {what}\n{}", metrics.show("corepost_core_"));
+        let endless = metrics.turns_over_quarter_second() - self.endless_at_start;
+        let failed = if is_slow() { late > 0.0 && endless > 0.0 } else { late > 0.0 };
+        assert!(
+            !failed,
+            "{late} late turns, {endless} of 250 ms, after: {what}\n{}",
+            metrics.show("corepost_core_")
+        );
     }
 
     /// Its memory comes back within its bound.
-    pub fn small(&self, what: &str, Unharmed { grown }: Unharmed) {
+    pub fn small(&self, what: &str, Unharmed { grown, .. }: Unharmed) {
         let most = self.base + grown;
         let deadline = Instant::now() + Duration::from_secs(10);
         while self.rss() > most {
