@@ -163,6 +163,11 @@ impl Counters {
         self.refusals[why as usize] += 1;
     }
 
+    /// A part of a message's way took so many milliseconds: as fine as a turn's clock.
+    pub fn took(&mut self, stage: Stage, ms: u64) {
+        self.end_to_end_us[stage as usize].observe(ms * 1_000);
+    }
+
     /// Something was dropped.
     pub fn drop(&mut self, why: Dropped) {
         self.drops[why as usize] += 1;

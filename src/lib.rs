@@ -13,7 +13,26 @@
 pub mod counters;
 pub mod limits;
 pub mod model;
+#[cfg(feature = "sabotage")]
+pub mod sabotage;
 mod words;
+
+/// Whether the fault of that name was chosen by a test; `false` in every build that is not for tests of the tests.
+macro_rules! sabotaged {
+    ($which:ident) => {{
+        #[cfg(feature = "sabotage")]
+        let chosen = crate::sabotage::is(crate::sabotage::Sabotage::$which);
+        #[cfg(not(feature = "sabotage"))]
+        let chosen = false;
+        chosen
+    }};
+}
+pub(crate) use sabotaged;
+
+#[cfg(all(feature = "sabotage", not(debug_assertions)))]
+compile_error!(
+    "the feature `sabotage` breaks promises on purpose: it is for tests, never for a release build"
+);
 
 pub mod access;
 pub mod client;

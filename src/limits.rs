@@ -77,6 +77,8 @@ pub const ACCEPT_PAUSE_MS: u64 = 100;
 pub const ARRIVALS: usize = 32_768;
 /// Bytes of incomplete request heads of one core. More: the one that asks is answered 503.
 pub const ARRIVAL_BYTES: usize = 32 << 20;
+/// Bytes of the buffer in which a socket's frames are collected, at first: many sockets may need one in one turn.
+pub const WRITE_BYTES: usize = 512;
 /// Bytes of the buffer that a socket is lent while it is active.
 pub const READ_BYTES: usize = 4 << 10;
 /// The same after a read that filled it: a long message is coming.
@@ -207,6 +209,10 @@ pub const STORE_DIRTY_MS: u64 = 60_000;
 pub const STORE_CHECKPOINT_RECORDS: u64 = 65_536;
 /// See [`STORE_CHECKPOINT_RECORDS`].
 pub const STORE_CHECKPOINT_MS: u64 = 1_000;
+/// Erased mailboxes whose rows wait to be taken off the disk. Reached: those of further ones go when they expire.
+pub const STORE_SWEEPS: usize = 65_536;
+/// Rows taken off the disk in one go, between commits.
+pub const STORE_SWEEP_ROWS: usize = 256;
 /// Time between two attempts to open a store again that could not write.
 pub const STORE_REOPEN_MS: u64 = 500;
 /// Bytes that must fit on the disk before such an attempt.

@@ -1,7 +1,7 @@
 //! `corepost listen` and `corepost send` as a user runs them, against a server that follows a script.
 
 #![cfg(feature = "serve")]
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used)]
 
 use corepost::wire::websocket::{
     Event, Opcode, PartialBudget, Receiver, Rules, check_upgrade, write_close, write_frame, write_switching,
@@ -137,25 +137,44 @@ fn server() -> (TcpListener, String) {
     (listener, url)
 }
 
-fn corepost(args: &[&str]) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_corepost"))
+/// A command under way. A test that fails leaves none behind.
+struct Running(Option<Child>);
+
+impl Running {
+    fn child(&mut self) -> &mut Child {
+        self.0.as_mut().expect("it is taken only to be finished")
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.0 {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+fn corepost(args: &[&str]) -> Running {
+    let child = Command::new(env!("CARGO_BIN_EXE_corepost"))
         .args(args)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .unwrap()
+        .unwrap();
+    Running(Some(child))
 }
 
-fn finish(child: Child, code: i32) -> (String, String) {
-    let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
+fn finish(mut child: Running, code: i32) -> (String, String) {
+    let Output { status, stdout, stderr } = child.0.take().unwrap().wait_with_output().unwrap();
     let (out, err) = (String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap());
     assert_eq!(status.code(), Some(code), "{out}\n{err}");
     (out, err)
 }
 
-fn terminate(child: &Child) {
-    assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+fn terminate(child: &mut Running) {
+    assert!(Command::new("kill").arg(child.child().id().to_string()).status().unwrap().success());
 }
 
 #[test]
@@ -164,7 +183,7 @@ fn listen_prints_each_message_once_over_reconnects_and_runs() {
     let file = std::env::temp_dir().join(format!("corepost-listen-{}", std::process::id()));
     let file_text = file.to_str().unwrap();
     let args = ["listen", "--as", "böb", "--url", &url, "--cursor-file", file_text, "--from", "start"];
-    let child = corepost(&args);
+    let mut child = corepost(&args);
     let mut first = Session::welcome(&listener, "c1");
     assert_eq!(first.target, "/v1/ws?client=b%C3%B6b&from=start");
     first.message("c1", "c2", "one");
@@ -177,7 +196,7 @@ fn listen_prints_each_message_once_over_reconnects_and_runs() {
     while std::fs::read_to_string(&file).unwrap() != "c7\n" {
         std::thread::sleep(Duration::from_millis(10));
     }
-    terminate(&child);
+    terminate(&mut child);
     second.heard_all();
     let (out, err) = finish(child, 0);
     let frames: Vec<serde_json::Value> =
@@ -218,7 +237,7 @@ fn send_repeats_with_the_same_id_until_the_ack() {
 fn send_takes_lines_and_says_which_failed() {
     let (listener, url) = server();
     let mut child = corepost(&["send", "--as", "alice", "--to", "bob", "-", "--json", "--url", &url]);
-    child.stdin.take().unwrap().write_all(b"1\nno json\n[2]\n").unwrap();
+    child.child().stdin.take().unwrap().write_all(b"1\nno json\n[2]\n").unwrap();
     let mut session = Session::welcome(&listener, "c1");
     for (body, answer) in [
         ("1", r#"{"type":"ack","id":"ID","at":1}"#),

@@ -1,5 +1,6 @@
 //! Appending: order, heads, what each core hears and when, duplicates, quotas.
 #![cfg(feature = "serve")]
+#![allow(clippy::unwrap_used)]
 
 mod store_support;
 

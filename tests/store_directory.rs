@@ -1,5 +1,6 @@
 //! The data directory: who may open it, and what is said to who may not.
 #![cfg(feature = "serve")]
+#![allow(clippy::unwrap_used)]
 
 mod store_support;
 

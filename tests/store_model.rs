@@ -1,5 +1,6 @@
 //! The log beside a model of it: random appends, erases, reads and restarts; both always say the same.
 #![cfg(feature = "serve")]
+#![allow(clippy::unwrap_used)]
 
 mod store_support;
 
@@ -52,8 +53,10 @@ struct Model {
     /// (partition, key) → offset and time of its newest record.
     newest: BTreeMap<(u8, u8), u64>,
     /// Per client: offset, time, ID; and the first offset after its erase.
-    mailboxes: BTreeMap<u8, (Vec<(u64, u64, u8)>, u64)>,
+    mailboxes: BTreeMap<u8, (Vec<Row>, u64)>,
 }
+
+type Row = (u64, u64, u8);
 
 fn name(client: u8) -> String {
     format!("client-{client}")

@@ -1,5 +1,6 @@
 //! Reading: every way to begin, paging, counting, and every reason why a position does not lead to the present.
 #![cfg(feature = "serve")]
+#![allow(clippy::unwrap_used)]
 
 mod store_support;
 
@@ -186,4 +187,28 @@ fn a_damaged_table_is_a_hole_that_is_told_and_nothing_else() {
     assert_eq!(after.records.len(), page.records.len(), "after the hole all is well");
     log.append_one(message("eve", "m", "x")).unwrap();
     assert_eq!(log.mailbox("eve"), ["x"]);
+}
+
+#[test]
+fn what_was_erased_leaves_the_disk() {
+    let dir = TempDir::new("sweep");
+    let small = || Options { memtable_bytes: 64 << 10, ..options() };
+    let log = TestLog::open(dir.path(), small());
+    let secret = "nobody shall read this again";
+    for n in 0..700 {
+        log.append(&[message("bob", &format!("m-{n}"), &format!("{secret} {n}"))]);
+    }
+    log.append_one(erase("bob")).unwrap();
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while log.log.health().read().swept < 700 {
+        assert!(std::time::Instant::now() < deadline, "{} rows were swept", log.log.health().read().swept);
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    assert_eq!(log.log.health().read().bytes, 0);
+    log.append_one(message("bob", "new", "new")).unwrap();
+    drop(log);
+    let log = TestLog::open(dir.path(), small());
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    assert_eq!(log.log.health().read().swept, 0, "nothing was left for a start to sweep");
+    assert_eq!(log.mailbox("bob"), ["new"]);
 }

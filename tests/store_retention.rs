@@ -1,5 +1,6 @@
 //! Retention: buckets go whole when their newest record is too old, floors are told, and nothing younger goes.
 #![cfg(feature = "serve")]
+#![allow(clippy::unwrap_used)]
 
 mod store_support;
 

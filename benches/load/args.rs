@@ -22,7 +22,7 @@ pub enum Mode {
     Prepare,
     /// Clients of `prepare` return, `--at-once` at a time.
     Replay,
-    /// One reader that stops with `--messages` waiting, against one that keeps up.
+    /// One reader that stops with `--messages` waiting.
     Slow,
 }
 
@@ -83,6 +83,9 @@ pub struct Args {
     /// Messages for the slow reader.
     #[arg(long, default_value_t = 20_000)]
     pub messages: u64,
+    /// `slow` with a reader that does not stop, to compare with.
+    #[arg(long)]
+    pub reads: bool,
     /// Beside `replay` and `slow`, a pair that exchanges so many messages per second, and its latency.
     #[arg(long, default_value_t = 0)]
     pub pair_rate: u64,

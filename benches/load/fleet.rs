@@ -73,6 +73,8 @@ pub struct Fleet {
     input: Vec<u8>,
     up: usize,
     closed: usize,
+    /// Reads that brought something: how many messages each brought tells how much the server coalesced.
+    pub reads: u64,
     /// The last reason why a connection ended.
     pub last_end: String,
 }
@@ -90,6 +92,7 @@ impl Fleet {
             input: vec![0; READ_BYTES],
             up: 0,
             closed: 0,
+            reads: 0,
             last_end: String::new(),
         })
     }
@@ -248,6 +251,7 @@ impl Fleet {
             Err(error) if error.kind() == ErrorKind::WouldBlock => return,
             Err(error) => return self.end(number, &error.to_string()),
         };
+        self.reads += 1;
         let mut part = std::mem::take(&mut connection.part);
         let used = if part.is_empty() {
             let input = std::mem::take(&mut self.input);
@@ -328,6 +332,7 @@ impl Fleet {
         self.closed += 1;
         self.up -= usize::from(std::mem::take(&mut connection.up));
         self.last_end = format!("connection {number}: {why}");
+        let _ = self.epoll.forget(&connection.stream, number);
         let _ = connection.stream.shutdown(std::net::Shutdown::Both);
         self.outs.buffers[number] = Vec::new();
     }

@@ -40,6 +40,11 @@ impl Epoll {
         self.control(libc::EPOLL_CTL_MOD, stream, 0, token)
     }
 
+    /// Hears nothing more of it, not even that it is over.
+    pub fn forget(&self, stream: &TcpStream, token: usize) -> io::Result<()> {
+        self.control(libc::EPOLL_CTL_DEL, stream, 0, token)
+    }
+
     #[allow(unsafe_code)]
     fn control(&self, operation: i32, stream: &TcpStream, events: u32, token: usize) -> io::Result<()> {
         let mut event = libc::epoll_event { events, u64: token as u64 };

@@ -79,6 +79,28 @@ pub struct SendBuckets {
 }
 
 impl SendBuckets {
+    /// To be carried elsewhere with its session.
+    pub fn to_bytes(&self) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        for (bucket, half) in [&self.messages, &self.bytes].into_iter().zip(bytes.chunks_exact_mut(16)) {
+            half[..8].copy_from_slice(&bucket.level.to_le_bytes());
+            half[8..].copy_from_slice(&bucket.at_ms.to_le_bytes());
+        }
+        bytes
+    }
+
+    /// Reads back what [`to_bytes`](Self::to_bytes) gave; `None` for a debt that nobody can have made.
+    pub fn from_bytes(bytes: [u8; 32]) -> Option<Self> {
+        let most_owed = i64::from(u32::MAX) * 1_000;
+        let (halves, _) = bytes.as_chunks::<8>();
+        let bucket = |level: [u8; 8], at_ms: [u8; 8]| Bucket {
+            level: i64::from_le_bytes(level),
+            at_ms: u64::from_le_bytes(at_ms),
+        };
+        let read = Self { messages: bucket(halves[0], halves[1]), bytes: bucket(halves[2], halves[3]) };
+        (read.messages.level >= -most_owed && read.bytes.level >= -most_owed).then_some(read)
+    }
+
     /// Takes from both or from neither; the wait is the longer one.
     pub fn take(&mut self, rates: &SendRates, now_ms: u64, messages: u32, bytes: u32) -> Result<(), u64> {
         let wait =

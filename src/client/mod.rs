@@ -4,7 +4,7 @@
 //! What it promises its application: each envelope once and in order, a loss never hidden, and a send that is
 //! either acknowledged, reported as failed, or still in the outbox. How to drive it, from any shell:
 //!
-//! 1. feed what happened: [`Client::opened`], [`Client::refused`], [`Client::heard`], [`Client::noticed`],
+//! 1. feed what happened: [`Client::opened`], `refused`, [`Client::heard`], [`Client::noticed`],
 //!    [`Client::closed`], [`Client::tick`], [`Client::send`];
 //! 2. after each of these take [`Client::output`] until it is `None` and do what it says;
 //! 3. call [`Client::tick`] again at [`Client::next_tick_ms`], at the latest.

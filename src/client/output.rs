@@ -12,7 +12,7 @@ pub struct Options {
     pub from: Option<Box<str>>,
     /// A cursor from an earlier life of this client.
     pub cursor: Option<Box<str>>,
-    /// The first token, if any. Later ones: [`Client::renew`].
+    /// The first token, if any. Later ones: [`super::Client::renew`].
     pub token: Option<Box<str>>,
     /// For the jitter of waits and for message IDs; different in every client.
     pub seed: u64,
@@ -21,7 +21,7 @@ pub struct Options {
 /// What the shell, or the application, is to do or to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
-    /// Open a connection with [`Client::query`] and [`Client::token`]; answer with `opened`, `refused` or `closed`.
+    /// Open a connection with [`super::Client::query`] and [`super::Client::token`]; answer with `opened`, `refused` or `closed`.
     Connect,
     /// Write this on the open connection.
     Transmit(Frame),
@@ -71,7 +71,7 @@ pub enum Output {
         /// The server's words.
         message: Box<str>,
     },
-    /// The token expired or was not accepted: [`Client::renew`] goes on.
+    /// The token expired or was not accepted: [`super::Client::renew`] goes on.
     NeedToken,
     /// There will be no further attempt.
     GaveUp(GaveUp),

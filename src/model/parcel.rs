@@ -86,6 +86,11 @@ pub enum ToHome {
         /// What may be sent in replay.
         credit: Credit,
     },
+    /// I go on with another token.
+    Renew {
+        /// When that was issued, Unix seconds; `None` without `iat`.
+        issued_at: Option<u64>,
+    },
     /// I am gone.
     Detach,
 }

@@ -1,10 +1,12 @@
 //! A core's buffers: lent to a socket only while bytes are there.
 
-use crate::limits::{POOLED_BUFFERS, POOLED_BUFFERS_LONG, READ_BYTES, READ_BYTES_LONG};
+use crate::limits::{POOLED_BUFFERS, POOLED_BUFFERS_LONG, READ_BYTES, READ_BYTES_LONG, WRITE_BYTES};
 
 /// Which buffer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Size {
+    /// [`WRITE_BYTES`], to grow as it is written to.
+    Frame,
     /// [`READ_BYTES`]
     #[default]
     Short,
@@ -16,6 +18,7 @@ pub enum Size {
 /// a buffer that grew beyond the long size, memory goes back to the allocator.
 #[derive(Debug, Default)]
 pub struct Pool {
+    frame: Vec<Vec<u8>>,
     short: Vec<Vec<u8>>,
     long: Vec<Vec<u8>>,
     /// Short buffers that nobody has needed since the last [`Pool::trim`].
@@ -26,6 +29,7 @@ impl Pool {
     /// An empty buffer with at least that capacity.
     pub fn take(&mut self, size: Size) -> Vec<u8> {
         match size {
+            Size::Frame => self.frame.pop().unwrap_or_else(|| Vec::with_capacity(WRITE_BYTES)),
             Size::Short => {
                 let buffer = self.short.pop().unwrap_or_else(|| Vec::with_capacity(READ_BYTES));
                 self.unused = self.unused.min(self.short.len());
@@ -39,7 +43,9 @@ impl Pool {
     pub fn give(&mut self, mut buffer: Vec<u8>) {
         buffer.clear();
         let capacity = buffer.capacity();
-        if (READ_BYTES..READ_BYTES_LONG).contains(&capacity) && self.short.len() < POOLED_BUFFERS {
+        if (WRITE_BYTES..READ_BYTES).contains(&capacity) && self.frame.len() < POOLED_BUFFERS {
+            self.frame.push(buffer);
+        } else if (READ_BYTES..READ_BYTES_LONG).contains(&capacity) && self.short.len() < POOLED_BUFFERS {
             // One that grew is short again, or the pool would fill with ever larger ones.
             buffer.shrink_to(READ_BYTES);
             self.short.push(buffer);
@@ -53,12 +59,14 @@ impl Pool {
     pub fn trim(&mut self) {
         self.short.truncate(self.short.len() - self.unused.min(self.short.len()));
         self.long.truncate(POOLED_BUFFERS_LONG / 4);
+        self.frame.truncate(POOLED_BUFFERS / 4);
         self.unused = self.short.len();
     }
 
     /// Bytes kept for later.
     pub fn bytes(&self) -> usize {
-        self.short.len() * READ_BYTES + self.long.len() * READ_BYTES_LONG
+        let frames: usize = self.frame.iter().map(Vec::capacity).sum();
+        frames + self.short.len() * READ_BYTES + self.long.len() * READ_BYTES_LONG
     }
 }
 

@@ -72,11 +72,15 @@ impl Wish {
 
 /// The driver for all cores, and why it is not io_uring if that was wished for.
 pub fn choose(wish: Wish) -> Result<(Driver, Option<Refused>), Refused> {
-    match (wish, probe()) {
-        (Wish::Epoll, _) => Ok((Driver::Epoll, None)),
+    if wish == Wish::Epoll {
+        return Ok((Driver::Epoll, None));
+    }
+    // On a thread of its own, for when a ring is closed the kernel interrupts whatever its maker waits in.
+    let probed = std::thread::spawn(probe).join().expect("the probe does not panic");
+    match (wish, probed) {
         (_, Ok(flags)) => Ok((Driver::Uring(flags), None)),
         (Wish::Best, Err(refused)) => Ok((Driver::Epoll, Some(refused))),
-        (Wish::Uring, Err(refused)) => Err(refused),
+        (_, Err(refused)) => Err(refused),
     }
 }
 

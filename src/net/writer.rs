@@ -46,7 +46,7 @@ impl Writer {
     /// Where to append what shall be sent.
     pub fn buffer(&mut self, pool: &mut Pool) -> &mut Vec<u8> {
         if self.pending.capacity() == 0 {
-            self.pending = pool.take(Size::Short);
+            self.pending = pool.take(Size::Frame);
         }
         &mut self.pending
     }

@@ -14,7 +14,8 @@ use super::{api, arrive, connection, flush, tick};
 use crate::access::Access;
 use crate::admin::Question;
 use crate::backplane::Log;
-use crate::limits::STOP_MS;
+use crate::counters::{Histogram, SIZES};
+use crate::limits::{FRESH_MS, STOP_MS};
 use crate::log::{Append, LogEvent};
 use crate::mesh::{Address, Inbox, Outbox};
 use crate::model::{Now, Parcel};
@@ -97,6 +98,8 @@ pub(super) struct State {
     /// Connections in their close handshake, and until when they may be.
     pub(super) closing: VecDeque<(u64, Key)>,
     pub(super) figures: Figures,
+    /// Messages per batch that came in.
+    pub(super) mesh_batches: Histogram,
     pub(super) turn: Turn,
     pub(super) starved: Starved,
     /// Of this turn.
@@ -141,6 +144,7 @@ impl Core {
             incomplete: Vec::new(),
             closing: VecDeque::new(),
             figures: Figures::default(),
+            mesh_batches: Histogram::new(SIZES),
             starved: Starved::of_this_thread(),
             now: turn.now(),
             shard: Shard::new(settings, config.identity.log_epoch, &config.heads, turn.now()),
@@ -247,6 +251,7 @@ pub(super) async fn run(
     monoio::spawn(tick::tick(Rc::clone(&core)));
     monoio::spawn(arrive::accept(Rc::clone(&core), Rc::clone(&listener)));
     monoio::spawn(receive(Rc::clone(&core), inbox, round));
+    hear_of_the_log(&core).await;
     ready();
     stopped(&core).await;
     listener.close();
@@ -258,6 +263,20 @@ pub(super) async fn run(
         monoio::time::sleep(Duration::from_millis(10)).await;
     }
     Ok(())
+}
+
+/// Who is told that we are ready finds us ready: a `welcome` needs fresh knowledge of the log, and `/readyz` asks for
+/// it. A log that does not beat is told there, and keeps nobody from starting.
+async fn hear_of_the_log(core: &Core) {
+    for _ in 0..FRESH_MS / 2 {
+        {
+            let state = core.enter();
+            if state.log.is_none() || state.shard.is_fresh(state.now) {
+                return;
+            }
+        }
+        monoio::time::sleep(Duration::from_millis(2)).await;
+    }
 }
 
 async fn stopped(core: &Core) {
@@ -279,6 +298,7 @@ async fn receive(core: Shared, mut inbox: Inbox<Mail>, round: Round) {
         loop {
             {
                 let mut state = core.enter();
+                state.mesh_batches.observe(batch.len() as u64);
                 batch.into_iter().for_each(|mail| state.take(mail, &core));
                 if state.stopping {
                     return;

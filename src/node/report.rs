@@ -67,11 +67,11 @@ impl Core {
             late_turns: figures.late_turns - figures.starved_turns,
             starved_turns: figures.starved_turns,
             end_to_end_us: counters.end_to_end_us.clone(),
+            mesh_batches: state.mesh_batches.clone(),
             mesh_depth: load.depth,
             mesh_wakes: load.wakes,
             memory,
             counters,
-            ..CoreReport::default()
         }
     }
 }

@@ -4,14 +4,14 @@
 //! core have for each other are worked off, then everything to be done stands in the outbox. One input is bounded
 //! work: a home answers a question with at most one share of replay.
 
-use super::append::{Origin, Sends};
+use super::append::{Finished, Origin, Sends};
 use super::arrive::{Connect, Gateway};
 use super::deliver::{Home, SessionInfo};
 use super::output::{Answer, Outbox, Output, Request};
 use super::settings::Settings;
 use super::turn::Turn;
 use crate::access::Claims;
-use crate::counters::{Counters, Refusal};
+use crate::counters::{Counters, Refusal, Stage};
 use crate::log::{LogEvent, Revocation};
 use crate::model::{
     ClientId, CloseCode, Envelope, EnvelopeParts, ErrorCode, ErrorPush, IdRef, Kind, Mistake, Now, Parcel,
@@ -123,6 +123,7 @@ impl Shard {
     /// The client renewed its token.
     pub fn on_renewed(&mut self, slot: u32, claims: Claims, now: Now, out: &mut Outbox) {
         self.gateway.renew(slot, claims, &mut turn!(self, now, out));
+        self.work_off(now, out);
     }
 
     /// The shell must end the session: the peer broke the protocol, or its token is bad.
@@ -156,6 +157,9 @@ impl Shard {
                 let (partition, position) = (record.partition, record.position());
                 let delivered = self.home.apply(record, &mut self.here, &mut turn!(self, now, out));
                 if let Some(delivered) = delivered {
+                    if !self.here.is_empty() {
+                        self.counters.took(Stage::Deliver, now.unix_ms.saturating_sub(delivered.at_ms));
+                    }
                     self.gateway.deliver(&self.here, &delivered, &mut turn!(self, now, out));
                 }
                 self.gateway.mark_one(self.settings.core, partition.0, position);
@@ -177,7 +181,7 @@ impl Shard {
         self.work_off(now, out);
     }
 
-    /// Time passes: at least every [`super::timers::TICK_MS`].
+    /// Time passes: at least every `timers::TICK_MS`.
     pub fn on_tick(&mut self, now: Now, out: &mut Outbox) {
         let mut turn = turn!(self, now, out);
         self.gateway.tick(&mut turn);
@@ -267,6 +271,11 @@ impl Shard {
         &self.gateway.sessions.at(slot).client
     }
 
+    /// Appends the byte form of a session, for the process that takes its socket.
+    pub fn export(&self, slot: u32, out: &mut Vec<u8>) {
+        self.gateway.sessions.peek(slot).export(out);
+    }
+
     /// Whether the log has been heard of within the last second.
     pub fn is_fresh(&self, now: Now) -> bool {
         self.home.is_fresh(now.mono_ms)
@@ -315,6 +324,10 @@ impl Shard {
             Recipients::One(to) if !send.copy => {
                 let (partition, envelope) = self.message(to, from, send, b"");
                 let origin = self.gateway.reserve(slot, self.settings.core, answer_cost(&envelope, &[]));
+                if crate::sabotaged!(AckBeforeLog) {
+                    let ack = Push::Ack { of: envelope.clone(), at_ms: now.unix_ms };
+                    self.gateway.answer(slot, ack, &mut turn!(self, now, out));
+                }
                 self.sends.begin_one(origin, partition, envelope, &mut turn!(self, now, out));
             }
             _ => {
@@ -363,15 +376,17 @@ impl Shard {
     ) {
         let finished = self.sends.answered(ticket, outcome);
         let mut turn = turn!(self, now, out);
-        match finished {
-            None => {}
-            Some((Origin::Request(request), answer)) => turn.out.push(Output::Answer(request, answer.into())),
-            Some((Origin::Session { session, reserved }, answer)) => {
-                match &answer {
-                    Push::Error(error) => turn.counters.refuse(super::append::refusal(error.code)),
-                    _ => turn.counters.acks += 1,
+        if let Some(Finished { origin, began_ms, answer }) = finished {
+            turn.counters.took(Stage::Ack, now.mono_ms.saturating_sub(began_ms));
+            match origin {
+                Origin::Request(request) => turn.out.push(Output::Answer(request, answer.into())),
+                Origin::Session { session, reserved } => {
+                    match &answer {
+                        Push::Error(error) => turn.counters.refuse(super::append::refusal(error.code)),
+                        _ => turn.counters.acks += 1,
+                    }
+                    self.gateway.answer_reserved(session, reserved, answer, &mut turn);
                 }
-                self.gateway.answer_reserved(session, reserved, answer, &mut turn);
             }
         }
         if self.gateway.is_crowded() && self.sends.in_flight() <= self.settings.bounds.appends_in_flight / 2 {

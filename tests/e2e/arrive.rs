@@ -39,7 +39,7 @@ fn refusals_are_answered_and_read_to_the_end() {
             (many.as_str(), 431),
             ("nonsense\r\n\r\n", 400),
             ("GET /v1/echo HTTP/1.1\nHost: x\n\r\n\r\n", 400),
-            ("GET /v1/nowhere HTTP/1.1\r\nHost: x\r\n\r\n", 404),
+            ("GET /v1/nowhere HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", 404),
             ("GET /v1/echo HTTP/1.1\r\nHost: x\r\n\r\n", 426),
             ("POST /v1/echo HTTP/1.1\r\nHost: x\r\n\r\n", 405),
             (&upgrade_request("/v1/echo").replace("\r\n\r\n", "\r\nX-Forwarded-For: 1.2.3.4\r\n\r\n"), 403),

@@ -1,10 +1,31 @@
-//! End to end: a node in this process, real sockets, peers that behave and peers that do not.
+//! End to end: a node in this process or the real program as a child, real sockets, peers that behave and peers that do not.
 #![cfg(feature = "serve")]
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod api;
 mod arrive;
+mod bounds;
 mod close;
+mod commands;
+mod doors;
+mod drain;
 mod echo;
+mod exits;
+mod greeting;
+mod kills;
+mod mistakes;
+mod positions;
 mod pressure;
+mod promise_1_acknowledged_is_durable;
+mod promise_2_one_order_per_mailbox;
+mod promise_3_no_silent_gap;
+mod promise_4_idempotent_send;
+mod promise_5_bounded_memory;
+mod promise_6_only_the_recipients_read;
+mod promise_7_a_core_never_blocks;
+mod promise_8_ephemeral_is_beside_the_log;
+mod promises;
 mod sessions;
+mod stage;
 mod support;
+mod tokens;

@@ -1,6 +1,6 @@
 //! Peers that take more than their share.
 
-use crate::support::{Got, Peer, drivers, node, resident, total};
+use crate::support::{Got, Peer, drivers, node, total};
 use corepost::limits::OUTBOUND_BYTES;
 use std::io::{ErrorKind, Write};
 use std::thread;
@@ -19,7 +19,6 @@ fn a_peer_that_stops_reading_is_not_read_either() {
             [0; 4],
             &mut message,
         );
-        let before = resident();
         greedy.stream.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
         let (mut sent, mut part) = (0, 0);
         // It says all it can without listening, until the kernel takes no more.
@@ -34,8 +33,11 @@ fn a_peer_that_stops_reading_is_not_read_either() {
             assert!(sent < 1_000_000, "nobody ever said stop");
         };
         assert!(matches!(blocked.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{blocked}");
-        let grown = resident().saturating_sub(before);
-        assert!(grown < 8 * OUTBOUND_BYTES, "{grown} bytes more for {sent} messages on {}", node.driver);
+        // What the node has taken in and not given back is all that it can hold. (Its figures are a second old.)
+        thread::sleep(Duration::from_millis(1_200));
+        let (read, written) = (total(&node, |f| f.bytes_read), total(&node, |f| f.bytes_written));
+        let grown = read.saturating_sub(written) as usize;
+        assert!(grown < 2 * OUTBOUND_BYTES, "{grown} bytes held after {sent} messages on {}", node.driver);
         let began = Instant::now();
         other.text(b"and me?");
         assert_eq!(other.next(), Got::Text(b"and me?".to_vec()));
@@ -49,7 +51,8 @@ fn a_peer_that_stops_reading_is_not_read_either() {
         }
         writer.join().unwrap();
         drop(greedy);
-        thread::sleep(Duration::from_millis(1_200));
-        assert_eq!(total(&node, |figures| figures.late_turns), 0, "{:?}", node.figures());
+        // Generous, for other tests run beside this one: a turn is measured by the clock on the wall.
+        let longest = node.figures()[0].longest_turn;
+        assert!(longest < Duration::from_millis(500), "a turn of {longest:?}");
     }
 }

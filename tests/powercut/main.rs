@@ -89,34 +89,26 @@ fn one_life(
     }
     let mut child = child.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
     let stdout = BufReader::new(child.stdout.take().unwrap());
-    let mut lines = stdout.lines();
+    let lines = stdout.lines();
     // The cut comes some time after the first acknowledgement, or in the middle of a start.
     let wanted = if life % 10 == 9 { 0 } else { 1 + chance.below(400) };
-    let (mut count, mut is_cut) = (0, false);
-    let kill = |child: &mut std::process::Child| {
-        child.kill().unwrap();
-        child.wait().unwrap();
-    };
     if wanted == 0 {
         std::thread::sleep(Duration::from_millis(chance.below(250)));
-        kill(&mut child);
-        is_cut = true;
+        child.kill().unwrap();
     }
-    for line in &mut lines {
+    let mut count = 0;
+    for line in lines {
         let Ok(line) = line else { break };
         let Some(ack) = line.strip_prefix("ack ") else { continue };
         let [client, offset, id] = ack.split(' ').collect::<Vec<_>>()[..] else { continue };
         acknowledged.entry(client.to_owned()).or_default().insert(offset.parse().unwrap(), id.to_owned());
         count += 1;
-        if count >= wanted && !is_cut {
-            kill(&mut child);
-            is_cut = true;
+        if count == wanted {
+            child.kill().unwrap();
         }
     }
-    if !is_cut {
-        let status = child.wait().unwrap();
-        panic!("the child ended by itself: {status}");
-    }
+    let status = child.wait().unwrap();
+    assert!(status.code().is_none(), "the child ended by itself: {status}");
     disk.follow(&std::fs::read(&log).unwrap());
     let after = home.join("after");
     let _ = std::fs::remove_dir_all(&after);

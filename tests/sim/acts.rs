@@ -99,7 +99,11 @@ impl World {
                 (Lie::OtherLog, other.text(device.id.as_ref()).as_str().to_owned())
             }
             _ => {
-                let at = Position { offset: own.at.offset + 1_000_000, ..own.at };
+                // Beyond the end, or of a leader that was never there.
+                let at = match self.one_in(2) {
+                    true => Position { offset: own.at.offset + 1_000_000, ..own.at },
+                    false => Position { leader_epoch: own.at.leader_epoch + 1_000, ..own.at },
+                };
                 (Lie::Future, Cursor { at, ..own }.text(device.id.as_ref()).as_str().to_owned())
             }
         };
@@ -158,6 +162,7 @@ impl World {
             126..=129 => self.pause_core(),
             130 => self.damage(),
             133..=134 => self.stall_log(),
+            135..=136 => self.revoke(),
             131..=132 => self.everybody_reconnects(),
             _ => self.break_connection(),
         }
@@ -384,8 +389,10 @@ impl World {
     fn renew(&mut self) {
         let Some(device) = self.pick_device() else { return };
         if self.devices[device as usize].token.is_some() {
-            let iat_s = self.now.unix_ms / 1_000;
-            let exp_s = iat_s + 2 + self.dice.below(100);
+            let now_s = self.now.unix_ms / 1_000;
+            // Now and then an old one that is still good.
+            let iat_s = if self.one_in(3) { now_s - self.dice.below(60) } else { now_s };
+            let exp_s = now_s + if self.one_in(2) { 10_000 } else { 2 + self.dice.below(100) };
             let token = Token { iat_s, exp_s, permits: None };
             let this = &mut self.devices[device as usize];
             this.client.renew(&token.text(), self.now);
@@ -415,13 +422,13 @@ impl World {
 
     /// Nobody does anything for a while.
     fn be_silent(&mut self) {
-        let most_ms = if self.one_in(8) { 7_500_000 } else { 120_000 };
+        let most_ms = if self.one_in(10) { 7_500_000 } else { 120_000 };
         let ms = self.dice.below(most_ms);
         note!(self, "silence for {ms} ms");
         let left = std::mem::take(&mut self.acts_left);
-        self.is_silent = true;
+        self.silence_ms = Some(if ms > 120_000 { 4_000 } else { 1_000 });
         self.pass(ms);
-        self.is_silent = false;
+        self.silence_ms = None;
         self.acts_left = left;
         self.arrange(0, What::Act);
     }

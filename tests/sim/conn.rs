@@ -83,6 +83,8 @@ pub struct Watch {
     /// Floors, erases and holes of this mailbox have moved since it was upgraded: `missed` may be of before.
     pub is_disturbed: bool,
     pub has_token: bool,
+    /// When its newest token was issued, Unix seconds.
+    pub issued_s: Option<u64>,
     /// When the node's end was gone.
     pub gone_ms: u64,
     /// When its client last read or said something.

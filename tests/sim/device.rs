@@ -1,5 +1,6 @@
 //! One device of a client: the real client machine, and an application that checks what it is given.
 
+use crate::promises::Fact;
 use crate::truth::Truth;
 use corepost::client::{Client, Options};
 use corepost::model::{ClientId, Cursor, Heard, HeardWelcome, Position};
@@ -32,7 +33,7 @@ pub struct Device {
     /// Reasons for which continuity was lost.
     pub losses: u64,
     /// What it was given and heard, for stories.
-    pub diary: Vec<String>,
+    pub facts: Vec<Fact>,
 }
 
 /// A cursor that is not its own.
@@ -93,7 +94,7 @@ impl Device {
             ephemerals: 0,
             letters: 0,
             losses: 0,
-            diary: Vec::new(),
+            facts: Vec::new(),
         }
     }
 

@@ -225,7 +225,7 @@ impl World {
         self.log.heads(&mut events);
         events.extend((0..self.plan.cores).map(|core| (core, LogEvent::Beat)));
         self.tell_all(events);
-        let usual_ms = if self.is_silent { 1_000 } else { 200 };
+        let usual_ms = self.silence_ms.unwrap_or(200);
         let late_ms = if self.is_stormy() && self.acts_left > 0 && self.one_in(20) { 3_000 } else { 0 };
         let late_ms = self.dice.below(late_ms + 1);
         self.arrange_here(usual_ms + late_ms, What::Beat);

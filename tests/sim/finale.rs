@@ -28,7 +28,7 @@ impl World {
                 break;
             }
         }
-        self.is_silent = true;
+        self.silence_ms = Some(1_000);
         self.pass(2 * self.plan.ping_interval_ms + 10_000);
         self.check_rest();
         self.check_everybody_has_everything();
@@ -60,6 +60,12 @@ impl World {
             assert!(conn.inbound.is_empty() && conn.outbound.is_empty(), "{name}: {at} has something left");
             assert!(!conn.is_parked, "{name}: {at} is parked for ever");
             assert_eq!(conn.watch.outbound, 0);
+            let revoked = self.log.revoked.get(name);
+            assert!(
+                conn.watch.issued_s.is_none_or(|issued_s| revoked.is_none_or(|&until_s| issued_s > until_s)),
+                "{name}: {at} lives by a token of {:?}, revoked until {revoked:?}",
+                conn.watch.issued_s
+            );
         }
     }
 

@@ -46,18 +46,11 @@ impl World {
                 Output::Waiting { .. } => {}
                 Output::Lost { .. } => self.devices[at].losses += 1,
                 Output::Hole { held, prev } => panic!("device {device} found a hole: {held} < {prev}"),
-                Output::Acknowledged { letter, .. } => {
-                    self.stats.acked += 1;
-                    self.devices[at].diary.push(format!("ack {}", letter.id()));
-                }
-                Output::Failed { letter, code, .. } => {
-                    self.devices[at].diary.push(format!("failed {} {code}", letter.id()));
-                }
-                Output::Complaint { code, .. } => self.devices[at].diary.push(format!("error {code}")),
+                Output::Acknowledged { .. } => self.stats.acked += 1,
+                Output::Failed { .. } | Output::Complaint { .. } => {}
                 Output::NeedToken => self.give_token(device),
                 Output::GaveUp(why) => {
                     note!(self, "device {device} gives up: {why:?}");
-                    self.devices[at].diary.push(format!("gave up {why:?}"));
                     self.devices[at].is_over = true;
                 }
             }
@@ -143,6 +136,7 @@ impl World {
         conn.watch.starts_live = cursor.is_none() && from == StartFrom::New;
         conn.watch.told_at_open = told;
         conn.watch.has_token = connect.token.is_some();
+        conn.watch.issued_s = connect.token.as_ref().and_then(|token| token.iat_s);
         conn.watch.alive_ms = self.now.mono_ms;
         self.stats.connects += 1;
         self.enter_then(
@@ -204,8 +198,11 @@ impl World {
             return self.socket_gone(at);
         }
         // Whose socket is not read cannot show a sign of life.
-        if !conn.is_parked {
+        if !conn.is_parked && !conn.is_closing {
             conn.watch.alive_ms = self.now.mono_ms;
+            let slot = conn.name.expect("a served connection has a session").slot;
+            let node = self.node.as_mut().expect("sockets live with their node");
+            node.shards[usize::from(conn.core)].on_heard(slot, self.now);
         }
         conn.inbound.push_back(up);
         self.feed(at);
@@ -267,7 +264,6 @@ impl World {
                 conn.is_parked = true;
                 return;
             }
-            shard.on_heard(slot, self.now);
             let Some(Up::Frame(text)) = conn.inbound.pop_front() else { continue };
             if self.obey(at, core, slot, &text) == Flow::Park {
                 let conn = &mut self.conns[at as usize];
@@ -286,7 +282,8 @@ impl World {
             Ok(Command::Ping) => self.enter(core, |shard, now, out| shard.on_ping(slot, now, out)),
             Ok(Command::Auth { token }) => {
                 let claims = claims(token, &self.conns[at as usize].client);
-                self.conns[at as usize].watch.has_token = true;
+                let watch = &mut self.conns[at as usize].watch;
+                (watch.has_token, watch.issued_s) = (true, claims.iat_s);
                 self.enter(core, |shard, now, out| match claims.exp_s <= now.unix_ms / 1_000 {
                     true => shard.close(slot, CloseCode::Expired, now, out),
                     false => shard.on_renewed(slot, claims, now, out),
@@ -415,7 +412,6 @@ impl World {
         self.send_up(at, Up::Gone);
         let this = &mut self.devices[device as usize];
         this.conn = None;
-        this.diary.push(format!("{ending:?}"));
         this.client.closed(ending, self.now);
     }
 
@@ -434,8 +430,8 @@ impl World {
         if let Some(corepost::client::Delivery::Ephemeral { .. }) = given {
             this.ephemerals += 1;
         }
-        if self.trace.is_some() || self.plan.seed == u64::MAX {
-            self.devices[device as usize].diary.push(String::from_utf8_lossy(text).into_owned());
+        if self.keeps_diaries {
+            this.facts.extend(crate::stage::fact(&heard));
         }
         self.hearing = hearing;
     }

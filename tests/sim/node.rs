@@ -1,6 +1,7 @@
 //! The node: a shard per core, the mesh between them, and what a shell would keep.
 
 use corepost::model::{Now, Parcel, Position, Topology};
+use corepost::router::arrive::Session;
 use corepost::router::{Outbox, Settings, Shard};
 use corepost::wire::json::Parser;
 use std::collections::{HashMap, VecDeque};
@@ -46,6 +47,20 @@ impl Node {
             slots: vec![HashMap::new(); cores],
             paused_until_ms: vec![0; cores],
             is_draining: false,
+        }
+    }
+
+    /// Every session of a core survives its byte form, in whatever state it is.
+    pub fn check_byte_forms(&self, core: u16) {
+        let (mut bytes, mut again) = (Vec::new(), Vec::new());
+        for &slot in self.slots[usize::from(core)].keys() {
+            bytes.clear();
+            again.clear();
+            self.shards[usize::from(core)].export(slot, &mut bytes);
+            let session = Session::import(&bytes).expect("what was exported is a session");
+            session.invariants();
+            session.export(&mut again);
+            assert_eq!(bytes, again, "a session survives its bytes");
         }
     }
 

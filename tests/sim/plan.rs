@@ -60,7 +60,7 @@ impl Plan {
             partitions: pick(&[1, 2, 3, 8]) as u16,
             clients: pick(&[2, 3, 4, 6, 8]) as usize,
             devices: pick(&[3, 5, 8, 12]) as usize,
-            acts: pick(&[100, 200, 300, 500]) as u32,
+            acts: pick(&[60, 120, 200, 400]) as u32,
             wrong_core,
             outbound_bytes: pick(&[600, 1_500, 4_000, 64_000]) as u32,
             recent_bytes: pick(&[0, 1_000, 4_000, 100_000]) as usize,

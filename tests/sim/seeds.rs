@@ -16,9 +16,21 @@ pub fn wanted(few: u64) -> std::ops::Range<u64> {
     }
 }
 
-/// Runs them all. Panics with the first failure.
+/// Runs them all. Panics with a failure and how to see it again.
 pub fn run(seeds: std::ops::Range<u64>, plan: impl Fn(u64) -> Plan + Sync) -> Tally {
-    let started = std::time::Instant::now();
+    let (many, started) = (seeds.end - seeds.start, std::time::Instant::now());
+    let tally = first_failure(seeds, plan).unwrap_or_else(|(seed, why)| {
+        panic!("seed {seed}: {why}\nagain: COREPOST_SEED={seed} cargo test --no-default-features --test sim");
+    });
+    println!("{many} seeds in {:?}: {tally:?}", started.elapsed());
+    tally
+}
+
+/// Runs them until one fails: which and why.
+pub fn first_failure(
+    seeds: std::ops::Range<u64>,
+    plan: impl Fn(u64) -> Plan + Sync,
+) -> Result<Tally, (u64, String)> {
     let (next, sum, failure) = (AtomicU64::new(seeds.start), Mutex::new(Tally::default()), Mutex::new(None));
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
@@ -37,12 +49,10 @@ pub fn run(seeds: std::ops::Range<u64>, plan: impl Fn(u64) -> Plan + Sync) -> Ta
             });
         }
     });
-    if let Some((seed, why)) = failure.into_inner().unwrap() {
-        panic!("seed {seed}: {why}\nagain: COREPOST_SEED={seed} cargo test --no-default-features --test sim");
+    match failure.into_inner().unwrap() {
+        Some(failed) => Err(failed),
+        None => Ok(sum.into_inner().unwrap()),
     }
-    let (many, tally) = (seeds.end - seeds.start, sum.into_inner().unwrap());
-    println!("{many} seeds in {:?}: {tally:?}", started.elapsed());
-    tally
 }
 
 /// Runs one world.

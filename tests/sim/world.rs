@@ -42,12 +42,15 @@ pub struct World {
     pub stalled_until_ms: u64,
     /// Clients that an operator has disconnected.
     pub disconnected: Vec<ClientId>,
-    /// Time passes in larger steps.
-    pub is_silent: bool,
+    /// Nothing much happens: time passes in steps of so much.
+    pub silence_ms: Option<u64>,
+    /// Devices write down what they hear.
+    pub keeps_diaries: bool,
     pub limits_json: String,
     pub hearing: Hearing,
     pub steps: u64,
-    pub trace: Option<Vec<String>>,
+    pub is_traced: bool,
+    pub trace: Vec<String>,
     pub stats: Tally,
 }
 
@@ -92,9 +95,9 @@ pub enum Asked {
 /// Says what happens, when somebody wants to read it.
 macro_rules! note {
     ($world:expr, $($word:tt)*) => {
-        if $world.trace.is_some() {
+        if $world.is_traced {
             let line = format!("{:>8} {}", $world.now.mono_ms, format_args!($($word)*));
-            $world.trace.as_mut().expect("it is there").push(line);
+            $world.trace.push(line);
         }
     };
 }
@@ -134,11 +137,13 @@ impl World {
             acts_left: 0,
             stalled_until_ms: 0,
             disconnected: Vec::new(),
-            is_silent: false,
+            silence_ms: None,
+            keeps_diaries: false,
             limits_json: limits.json(),
             hearing: Hearing::new(),
             steps: 0,
-            trace: std::env::var_os("COREPOST_TRACE").map(|_| Vec::new()),
+            is_traced: std::env::var_os("COREPOST_TRACE").is_some(),
+            trace: Vec::new(),
             stats: Tally::default(),
             plan,
         };
@@ -205,7 +210,7 @@ impl World {
             What::Beat => self.beat(),
             What::Tick { core } => {
                 self.enter(core, |shard, now, out| shard.on_tick(now, out));
-                let ms = if self.is_silent { 1_000 } else { self.plan.tick_ms };
+                let ms = self.silence_ms.unwrap_or(self.plan.tick_ms);
                 self.arrange_here(ms, What::Tick { core });
             }
             What::Upgrade { conn } => self.upgrade_arrives(conn),
@@ -300,6 +305,11 @@ impl World {
         let result = input(&mut node.shards[at], self.now, &mut out);
         node.shards[at].invariants();
         then(self, &result);
+        if self.steps.is_multiple_of(32)
+            && let Some(node) = &self.node
+        {
+            node.check_byte_forms(core);
+        }
         let mut unparked = Vec::new();
         for output in out.drain() {
             self.execute(core, output, &mut unparked);
@@ -358,7 +368,7 @@ impl World {
 impl Drop for World {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.trace.iter().flatten().for_each(|line| println!("{line}"));
+            self.trace.iter().for_each(|line| println!("{line}"));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A reader that stops: what waits for it must cost the server no memory, and nobody else any time.
 //!
-//! The same messages are sent first to a reader that keeps up, then to one that stops; afterwards it reads again and
-//! must find all of them, in order. A live pair runs beside both.
+//! It reads again in the end and must find every message, in order. With `--reads` it never stops: the same run
+//! against a new server is what to compare with. A live pair may run beside.
 
 use super::pair::Schedule;
 use super::{Bench, refusal};
@@ -12,9 +12,8 @@ use std::time::{Duration, Instant};
 
 /// The connections of this mode, and of its live pair.
 const SENDER: usize = 0;
-const KEEPS_UP: usize = 1;
-const STOPS: usize = 2;
-const PAIR: usize = 3;
+const READER: usize = 1;
+const PAIR: usize = 2;
 /// Messages the sender has under way.
 const UNDER_WAY: u64 = 64;
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -32,100 +31,78 @@ pub fn live_pair(bench: &mut Bench) -> Result<Option<Schedule>, String> {
     Ok(Some(Schedule::new(first, templates, bench.args.pair_rate, 0)))
 }
 
-/// What one reader has got.
+/// What the reader has got, and its sender's acks.
 #[derive(Default)]
 struct Got {
+    acks: u64,
     count: u64,
     disorder: u64,
     last: u64,
 }
 
-struct Phase {
-    greatest_rss_kib: u64,
-    got: Got,
-}
-
 pub fn run(mut bench: Bench) -> Result<Report, String> {
     let mut dials = bench.dials(0..PAIR, "")?;
     // A small buffer in our kernel, so that what waits for the reader waits at the server.
-    dials[STOPS].receive_bytes = Some(8 << 10);
+    dials[READER].receive_bytes = Some(8 << 10);
     bench.fleet.dial_all(&dials, PAIR)?;
     let mut pair = live_pair(&mut bench)?;
     let before = bench.server.and_then(Server::rss_kib);
-
-    let keeps_up = phase(&mut bench, &mut pair, KEEPS_UP, true)?;
-    let pair_before = pair.as_mut().map(|pair| std::mem::take(&mut pair.latency));
-    bench.fleet.stop_reading(STOPS).map_err(|error| error.to_string())?;
-    let mut stops = phase(&mut bench, &mut pair, STOPS, false)?;
-    let pair_beside = pair.as_mut().map(|pair| std::mem::take(&mut pair.latency));
-    bench.fleet.read_again(STOPS).map_err(|error| error.to_string())?;
-    let messages = bench.args.messages;
+    if !bench.args.reads {
+        bench.fleet.stop_reading(READER).map_err(|error| error.to_string())?;
+    }
+    let mut got = Got::default();
+    let greatest = send_all(&mut bench, &mut pair, &mut got)?;
+    let pair_times = pair.as_mut().map(|pair| std::mem::take(&mut pair.latency));
+    if !bench.args.reads {
+        bench.fleet.read_again(READER).map_err(|error| error.to_string())?;
+    }
     let began = Instant::now();
-    while stops.got.count < messages && began.elapsed() < PATIENCE {
-        turn(&mut bench, &mut pair, STOPS, &mut stops, &mut 0)?;
+    while got.count < bench.args.messages && began.elapsed() < PATIENCE {
+        turn(&mut bench, &mut pair, &mut got)?;
     }
 
     let mut report = bench.report("slow");
-    report.put("messages", messages);
-    for (name, phase) in [("keeping_up", &keeps_up), ("stopped", &stops)] {
-        report.put(&format!("{name}_got"), phase.got.count);
-        report.put(&format!("{name}_out_of_order"), phase.got.disorder);
-        report.put(&format!("{name}_rss_max_kib"), phase.greatest_rss_kib);
-    }
+    report.put("reads", bench.args.reads);
+    report.put("messages", bench.args.messages);
+    report.put("got", got.count);
+    report.put("out_of_order", got.disorder);
     if let Some(before) = before {
         report.put("rss_before_kib", before);
-        let above = stops.greatest_rss_kib.saturating_sub(keeps_up.greatest_rss_kib);
-        report.put("stopped_rss_above_kib", above);
+        report.put("rss_grown_kib", greatest.saturating_sub(before));
     }
     report.put_rounded("took_it_in_seconds", Some(began.elapsed().as_secs_f64()));
-    for (name, times) in [("pair_keeping_up", pair_before), ("pair_stopped", pair_beside)] {
-        if let Some(times) = times {
-            report.put_times(name, &times);
-        }
+    if let Some(times) = pair_times {
+        report.put_times("pair", &times);
     }
     Ok(report)
 }
 
-/// Sends all messages to one reader, waits for their acks, and for their arrival if it reads.
-fn phase(
-    bench: &mut Bench,
-    pair: &mut Option<Schedule>,
-    reader: usize,
-    reads: bool,
-) -> Result<Phase, String> {
-    let template = bench.template(&[reader], true);
+/// Sends all messages and waits for their acks, and for their arrival at a reader that reads. Says the greatest
+/// VmRSS seen, in KiB.
+fn send_all(bench: &mut Bench, pair: &mut Option<Schedule>, got: &mut Got) -> Result<u64, String> {
+    let template = bench.template(&[READER], true);
     let messages = bench.args.messages;
     let first_send = bench.reserve_sends(messages);
-    let mut phase = Phase { greatest_rss_kib: 0, got: Got::default() };
-    let (mut sent, mut acks) = (0, 0);
+    let (mut sent, mut greatest) = (0, 0);
     let (began, mut looked) = (Instant::now(), Instant::now());
-    while acks < messages || (reads && phase.got.count < messages) {
-        while sent < messages && sent - acks < UNDER_WAY {
+    while got.acks < messages || (bench.args.reads && got.count < messages) {
+        while sent < messages && sent - got.acks < UNDER_WAY {
             sent += 1;
             template.write_numbered(sent, first_send + sent, bench.fleet.outs().of(SENDER));
         }
-        turn(bench, pair, reader, &mut phase, &mut acks)?;
+        turn(bench, pair, got)?;
         if looked.elapsed() > Duration::from_millis(20) {
             looked = Instant::now();
-            let rss = bench.server.and_then(Server::rss_kib).unwrap_or(0);
-            phase.greatest_rss_kib = phase.greatest_rss_kib.max(rss);
+            greatest = greatest.max(bench.server.and_then(Server::rss_kib).unwrap_or(0));
         }
         if began.elapsed() > PATIENCE {
-            return Err(format!("{acks} acks and {} messages of {messages} in a minute", phase.got.count));
+            return Err(format!("{} acks and {} messages of {messages} in a minute", got.acks, got.count));
         }
     }
-    let rss = bench.server.and_then(Server::rss_kib).unwrap_or(0);
-    phase.greatest_rss_kib = phase.greatest_rss_kib.max(rss);
-    Ok(phase)
+    Ok(greatest.max(bench.server.and_then(Server::rss_kib).unwrap_or(0)))
 }
 
-fn turn(
-    bench: &mut Bench,
-    pair: &mut Option<Schedule>,
-    reader: usize,
-    phase: &mut Phase,
-    acks: &mut u64,
-) -> Result<(), String> {
+fn turn(bench: &mut Bench, pair: &mut Option<Schedule>, got: &mut Got) -> Result<(), String> {
     let wait_ms = pair.as_mut().map_or(1, |pair| pair.send_due(&mut bench.fleet));
     let mut refused = None;
     let turned = bench.fleet.turn(wait_ms, |n, heard, _| match heard {
@@ -134,10 +111,10 @@ fn turn(
                 pair.hear(heard);
             }
         }
-        Heard::Ack { .. } => *acks += 1,
-        Heard::Message { number, .. } if n == reader => {
-            phase.got.disorder += u64::from(number <= phase.got.last);
-            (phase.got.count, phase.got.last) = (phase.got.count + 1, number);
+        Heard::Ack { .. } => got.acks += 1,
+        Heard::Message { number, .. } if n == READER => {
+            got.disorder += u64::from(number <= got.last);
+            (got.count, got.last) = (got.count + 1, number);
         }
         Heard::Error(payload) => refused = Some(refusal(payload)),
         _ => {}

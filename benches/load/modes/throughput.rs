@@ -1,13 +1,17 @@
-//! Pairs of sockets, each sender with so many messages under way: closed loop, as fast as it goes.
+//! Pairs of sockets, one sends and one receives, so many messages under way in each: closed loop, as fast as it goes.
 //!
-//! Ephemeral: who receives sends its next one to its partner. Durable: who has an ack sends its next one, and the
-//! messages delivered are counted beside. At the end everything under way is waited for and anything missing said.
+//! The arrival of an ephemeral message, or the ack of a durable one, lets its sender send the next. One way only:
+//! with traffic both ways a read brings the partner's messages too, and "one outstanding" is no longer one. At the
+//! end everything under way is waited for and anything missing said.
 
 use super::{Bench, refusal};
 use crate::report::Report;
 use crate::server::Window;
 use crate::target::{Heard, Template};
 use std::time::{Duration, Instant};
+
+/// Between the first messages of each sender.
+const STAGGER: Duration = Duration::from_millis(10);
 
 struct Pairs {
     templates: Vec<Template>,
@@ -34,18 +38,21 @@ pub fn run(mut bench: Bench) -> Result<Report, String> {
         acks: 0,
         refused: None,
     };
+    // One from each, then the next one from each: sixteen under way are not one burst of sixteen for ever.
     for _ in 0..outstanding {
-        for n in 0..count {
+        for n in (0..count).step_by(2) {
             pairs.send(n, bench.fleet.outs().of(n));
         }
+        pairs.go_on(&mut bench, |_, began, _| began.elapsed() < STAGGER)?;
     }
     pairs.go_on(&mut bench, |bench, began, _| began.elapsed() < bench.warmup())?;
-    let (delivered_before, acks_before) = (pairs.delivered, pairs.acks);
+    let (delivered_before, acks_before, reads_before) = (pairs.delivered, pairs.acks, bench.fleet.reads);
     let window = Window::open(bench.server);
     pairs.go_on(&mut bench, |bench, began, _| began.elapsed() < bench.seconds())?;
     let (cost, delivered, acks) =
         (window.close(), pairs.delivered - delivered_before, pairs.acks - acks_before);
 
+    let reads = bench.fleet.reads - reads_before;
     pairs.sending = false;
     pairs.go_on(&mut bench, |_, began, pairs| {
         !pairs.all_there() && began.elapsed() < Duration::from_secs(5)
@@ -53,6 +60,7 @@ pub fn run(mut bench: Bench) -> Result<Report, String> {
     let mut report = bench.report("throughput");
     report.put("outstanding", outstanding);
     report.put_work("delivered", delivered, cost);
+    report.put_rounded("frames_per_read", Some((delivered + acks) as f64 / reads.max(1) as f64));
     if durable {
         report.put("acks", acks);
         report.put("unacknowledged", pairs.sent - pairs.acks);

@@ -36,8 +36,10 @@ impl Store {
     /// Mends the journal's end and opens fjall, making both if they are not there.
     pub fn open(directory: &Directory, options: &Options) -> Result<Self, StoreError> {
         let path = directory.store();
+        directory.wait_for_store()?;
+        let is_lossy = options.durability == Durability::Process;
         if path.exists() {
-            match journal::mend(&path, options.durability == Durability::Process)? {
+            match journal::mend(&path, directory.is_lossy())? {
                 Tail::Sound => {}
                 Tail::Cut(bytes) => tracing::warn!(bytes, "cut an unacknowledged end off the journal"),
                 Tail::Damaged(at) => {
@@ -46,6 +48,9 @@ impl Store {
                     return Err(StoreError::Damaged(what));
                 }
             }
+        }
+        if is_lossy {
+            directory.set_lossy(true)?;
         }
         let db = Database::builder(&path)
             .cache_size(options.cache_bytes)
@@ -62,6 +67,10 @@ impl Store {
         // fjall syncs what is in a new keyspace's directory but not that directory's own name.
         sync_dir(&path.join("keyspaces"))?;
         sync_dir(directory.path())?;
+        if !is_lossy {
+            store.sync()?;
+            directory.set_lossy(false)?;
+        }
         Ok(store)
     }
 

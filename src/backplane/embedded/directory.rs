@@ -3,6 +3,7 @@
 //! ```text
 //! DIR/lock      locked by the process that has the directory; the kernel unlocks it when that process ends
 //! DIR/format    "corepost-log 1": written, and on the disk, before anything else is
+//! DIR/lossy     there while the log is written without fsync: several of its last batches may be torn
 //! DIR/store/    fjall's
 //! ```
 
@@ -10,6 +11,7 @@ use super::open_error::OpenError;
 use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The format this version writes, and the newest one it reads.
 pub const FORMAT: u32 = 1;
@@ -51,6 +53,38 @@ impl Directory {
     /// Where fjall's files are.
     pub fn store(&self) -> PathBuf {
         self.dir.join("store")
+    }
+
+    /// Whether the log may have been written without fsync since it was last made whole.
+    pub fn is_lossy(&self) -> bool {
+        self.dir.join("lossy").exists()
+    }
+
+    /// From now on it is, or is not, written without fsync. What was written before is durable.
+    pub fn set_lossy(&self, lossy: bool) -> io::Result<()> {
+        match (self.is_lossy(), lossy) {
+            (false, true) => File::create(self.dir.join("lossy"))?.sync_all()?,
+            (true, false) => std::fs::remove_file(self.dir.join("lossy"))?,
+            _ => return Ok(()),
+        }
+        sync_dir(&self.dir)
+    }
+
+    /// Waits a moment for fjall to let go of its files after an error: until then it may still write to its journal.
+    pub fn wait_for_store(&self) -> io::Result<()> {
+        let lock = match File::options().write(true).open(self.store().join("lock")) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            lock => lock?,
+        };
+        for _ in 0..20 {
+            if lock.try_lock().is_ok() {
+                // Its worker lets go of the journal within microseconds of the lock; this is milliseconds.
+                std::thread::sleep(Duration::from_millis(10));
+                return lock.unlock();
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Err(io::Error::new(io::ErrorKind::ResourceBusy, "the store is still being read"))
     }
 
     /// Whether a few megabytes can be written here and reach the disk.

@@ -44,6 +44,7 @@ pub struct Health {
     pub(super) bytes: AtomicU64,
     pub(super) damaged: AtomicU64,
     pub(super) reads: AtomicU64,
+    pub(super) swept: AtomicU64,
     pub(super) reopened: AtomicU64,
     trouble: AtomicU8,
 }
@@ -67,6 +68,8 @@ pub struct HealthReading {
     pub damaged: u64,
     /// Reads answered.
     pub reads: u64,
+    /// Erased rows taken off the disk.
+    pub swept: u64,
     /// Times the store was opened again after an error.
     pub reopened: u64,
     /// What keeps it from taking records now.
@@ -99,6 +102,7 @@ impl Health {
             bytes: self.bytes.load(Relaxed),
             damaged: self.damaged.load(Relaxed),
             reads: self.reads.load(Relaxed),
+            swept: self.swept.load(Relaxed),
             reopened: self.reopened.load(Relaxed),
             trouble: self.trouble(),
         }

@@ -67,10 +67,12 @@ impl Ledger {
             read_from: checkpoint.read_from(),
             forgotten: 0,
             revocations,
+            sweeps: VecDeque::new(),
             row: Vec::new(),
         };
         let counts = ledger.replay(&checkpoint)?;
         ledger.begin(counts)?;
+        ledger.sweep_behind_all()?;
         Ok(ledger)
     }
 

@@ -5,17 +5,16 @@
 //! anew in place, as after a restart: a new leader epoch begins, and records that are there although their append was
 //! refused are told before anything else.
 
-use super::database::{Store, StoreError};
+use super::database::StoreError;
 use super::directory::Directory;
 use super::ledger::{Command, Ledger};
 use super::open_error::OpenError;
 use super::options::{Options, Recovered};
 use super::recover::{OtherPartitions, Unrecovered};
+use super::reopen::recover;
 use super::tidings::Tidings;
 use super::{Shared, Trouble};
-use crate::limits::{
-    BEAT_MS, COMMIT_BYTES, COMMIT_RECORDS, RETRY_UNAVAILABLE_MS, STORE_PROBE_BYTES, STORE_REOPEN_MS,
-};
+use crate::limits::{BEAT_MS, COMMIT_BYTES, COMMIT_RECORDS, RETRY_UNAVAILABLE_MS, STORE_REOPEN_MS};
 use crate::log::{LogEvent, Ticket};
 use crate::model::ErrorCode;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
@@ -51,16 +50,16 @@ pub fn start(
     Ok((thread, recovered))
 }
 
-struct Writer {
-    directory: Directory,
-    options: Options,
-    shared: Arc<Shared>,
+pub struct Writer {
+    pub(super) directory: Directory,
+    pub(super) options: Options,
+    pub(super) shared: Arc<Shared>,
     /// None after a failure, until the store is opened again.
-    ledger: Option<Ledger>,
+    pub(super) ledger: Option<Ledger>,
     /// What has been told: the last commit, and the end of each partition.
-    told: (u64, Vec<u64>),
+    pub(super) told: (u64, Vec<u64>),
     last_beat: Instant,
-    next_attempt: Instant,
+    pub(super) next_attempt: Instant,
     next_tick: Instant,
 }
 
@@ -92,7 +91,8 @@ impl Writer {
             shared,
             ledger: None,
             told,
-            last_beat: now,
+            // The first beat is due at once: until then nobody can be told `welcome`.
+            last_beat: now.checked_sub(Duration::from_millis(BEAT_MS)).unwrap_or(now),
             next_attempt: now,
             next_tick: now,
         };
@@ -111,7 +111,11 @@ impl Writer {
 
     fn run(&mut self, commands: &Receiver<Command>) {
         loop {
-            let wait = Duration::from_millis(BEAT_MS).saturating_sub(self.last_beat.elapsed());
+            let is_sweeping = self.ledger.as_ref().is_some_and(|ledger| !ledger.sweeps.is_empty());
+            let wait = match is_sweeping {
+                true => Duration::ZERO,
+                false => Duration::from_millis(BEAT_MS).saturating_sub(self.last_beat.elapsed()),
+            };
             let gathered = match commands.recv_timeout(wait) {
                 Ok(first) => gather(first, commands),
                 Err(RecvTimeoutError::Timeout) => Gathered::default(),
@@ -123,6 +127,7 @@ impl Writer {
                 return self.end();
             }
             self.tick();
+            self.sweep();
             self.beat();
         }
     }
@@ -166,24 +171,6 @@ impl Writer {
         tidings.tell(&self.shared.deliver);
     }
 
-    /// The store cannot be written. What is in memory may be ahead of it, so it goes; the view stays.
-    fn fail(&mut self, error: &StoreError) {
-        let trouble = match error {
-            StoreError::Io(error) if error.kind() == io::ErrorKind::StorageFull => Trouble::DiskFull,
-            // fjall's worker met the error, and tells only that there was one.
-            StoreError::Io(_) if self.disk_is_full() => Trouble::DiskFull,
-            _ => Trouble::Io,
-        };
-        tracing::error!(?error, ?trouble, "the store cannot be written; sends are refused until it can");
-        self.shared.health.set_trouble(trouble);
-        self.ledger = None;
-        self.next_attempt = Instant::now() + Duration::from_millis(STORE_REOPEN_MS);
-    }
-
-    fn disk_is_full(&self) -> bool {
-        self.directory.probe(STORE_PROBE_BYTES).is_err_and(|error| error.kind() == io::ErrorKind::StorageFull)
-    }
-
     /// What is done now and then: retention, and trying again after a failure.
     fn tick(&mut self) {
         let now = Instant::now();
@@ -197,6 +184,17 @@ impl Writer {
             if let Err(error) = self.expire() {
                 self.fail(&error);
             }
+        }
+    }
+
+    /// Takes a few erased rows off the disk.
+    fn sweep(&mut self) {
+        match self.ledger.as_mut().map_or(Ok(0), Ledger::sweep) {
+            Ok(rows) => drop(self.shared.health.swept.fetch_add(rows as u64, Relaxed)),
+            Err(StoreError::Damaged(what)) => {
+                tracing::error!(what, "erased rows cannot be read; they go when they expire")
+            }
+            Err(error) => self.fail(&error),
         }
     }
 
@@ -214,61 +212,6 @@ impl Writer {
         tidings.tell(&self.shared.deliver);
         // Its files go when the last reader has let go of it.
         dropped.into_iter().try_for_each(|bucket| ledger.store.drop_bucket(bucket.keyspace))
-    }
-
-    /// Opens the store anew, once something can be written.
-    fn reopen(&mut self) {
-        if self.directory.probe(STORE_PROBE_BYTES).is_err() {
-            return;
-        }
-        // fjall's own lock is free once nobody reads any more; until then the attempt fails and is made again.
-        drop(self.shared.sight.set(None));
-        match recover(&self.directory, &self.options) {
-            Ok(ledger) => self.resume(ledger),
-            Err(Unrecovered::Store(error)) => tracing::error!(?error, "the store cannot be opened again yet"),
-            Err(Unrecovered::Partitions(_)) => unreachable!("a log's partitions never change"),
-        }
-    }
-
-    fn resume(&mut self, ledger: Ledger) {
-        if ledger.heads.iter().zip(&self.told.1).any(|(now, told)| now < told) {
-            tracing::error!(
-                "opened again, the log is shorter than what was told; restart to judge all cursors again"
-            );
-            return self.shared.health.set_trouble(Trouble::Shortened);
-        }
-        match self.first_tidings(&ledger) {
-            Ok(tidings) => {
-                self.publish(&ledger);
-                tidings.tell(&self.shared.deliver);
-                self.told = (ledger.commit, ledger.heads.clone());
-                self.ledger = Some(ledger);
-                self.shared.health.reopened.fetch_add(1, Relaxed);
-                self.shared.health.set_trouble(Trouble::None);
-                tracing::info!("the store takes records again");
-            }
-            Err(error) => tracing::error!(?error, "the store cannot be read again yet"),
-        }
-    }
-
-    fn publish(&self, ledger: &Ledger) {
-        self.shared.health.bytes.store(ledger.bytes(), Relaxed);
-        self.shared.sight.set(Some(Arc::new(ledger.view())));
-    }
-
-    /// What is told of a ledger just read: revocations, what had not been told yet, heads and floors.
-    fn first_tidings(&self, ledger: &Ledger) -> Result<Tidings, StoreError> {
-        let topology = self.options.topology;
-        let mut tidings = Tidings::new(topology.cores());
-        for revocation in ledger.all_revocations()? {
-            tidings.say(topology.place(revocation.client.as_ref()).core, LogEvent::Revoked(revocation));
-        }
-        ledger.untold(self.told.0, &mut tidings)?;
-        tidings.say_to_all(LogEvent::Floors(ledger.floors()));
-        for (p, head) in (0..).zip(ledger.recovered().heads) {
-            tidings.head(crate::model::Partition(p), head);
-        }
-        Ok(tidings)
     }
 
     /// Says that all is told. While the store cannot be written nothing new comes to be, so this stays true, as long
@@ -321,8 +264,4 @@ fn gather(first: Command, commands: &Receiver<Command>) -> Gathered {
         next = has_room.then(|| commands.try_recv().ok()).flatten();
     }
     gathered
-}
-
-fn recover(directory: &Directory, options: &Options) -> Result<Ledger, Unrecovered> {
-    Ledger::recover(Store::open(directory, options)?, options.clone())
 }

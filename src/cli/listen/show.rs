@@ -62,6 +62,7 @@ pub fn tell_frame(heard: &Heard<'_>) {
         Heard::Welcome(welcome) => {
             let missed = match (welcome.missed, welcome.more) {
                 (0, _) => String::new(),
+                (1, false) => ", 1 message to catch up on".to_owned(),
                 (n, more) => format!(", {}{n} messages to catch up on", if more { "over " } else { "" }),
             };
             eprintln!("connected as {} (session {}){missed}", welcome.client, welcome.session);

@@ -34,6 +34,8 @@ struct Send {
     missing: u16,
     /// Bytes of its envelopes, given back with the last answer.
     bytes: u32,
+    /// Monotonic time at which it began.
+    began_ms: u64,
     /// The greatest log append time so far.
     at_ms: u64,
     /// One of the envelopes, for its `id`.
@@ -43,6 +45,17 @@ struct Send {
     /// Recipients in the order of their tickets; kept only for lists, to name those that fail.
     recipients: Box<[ClientId]>,
     failed: Vec<(u16, ErrorCode, u32)>,
+}
+
+/// A send that has had all its answers.
+#[derive(Debug)]
+pub struct Finished {
+    /// Who waited.
+    pub origin: Origin,
+    /// Monotonic time at which it began.
+    pub began_ms: u64,
+    /// What it is told.
+    pub answer: Push,
 }
 
 impl Sends {
@@ -90,6 +103,7 @@ impl Sends {
             origin,
             missing: envelopes.len() as u16,
             bytes: bytes as u32,
+            began_ms: turn.now.mono_ms,
             at_ms: 0,
             envelope: envelopes[0].1.clone(),
             list,
@@ -118,6 +132,7 @@ impl Sends {
             origin,
             missing: 1,
             bytes: bytes as u32,
+            began_ms: turn.now.mono_ms,
             at_ms: 0,
             envelope: envelope.clone(),
             list: false,
@@ -138,6 +153,7 @@ impl Sends {
             origin,
             missing: 1,
             bytes: 0,
+            began_ms: turn.now.mono_ms,
             at_ms: 0,
             envelope,
             list: false,
@@ -150,11 +166,7 @@ impl Sends {
     /// The log has spoken about one append. Returns the send's answer when it was the last one.
     ///
     /// Panics for a ticket that waits for nothing: the log answers each append once.
-    pub fn answered(
-        &mut self,
-        ticket: Ticket,
-        outcome: Result<u64, (ErrorCode, u32)>,
-    ) -> Option<(Origin, Push)> {
+    pub fn answered(&mut self, ticket: Ticket, outcome: Result<u64, (ErrorCode, u32)>) -> Option<Finished> {
         let slot = self.waiting.get_mut(ticket.send as usize).expect("the log answers what was appended");
         let send = slot.as_mut().expect("the log answers an append once");
         match outcome {
@@ -169,7 +181,7 @@ impl Sends {
         let send = slot.take().expect("it was there a line above");
         self.free.push(ticket.send);
         self.bytes -= send.bytes as usize;
-        Some((send.origin, send.answer()))
+        Some(Finished { origin: send.origin, began_ms: send.began_ms, answer: send.answer() })
     }
 
     fn keep(&mut self, send: Send) -> u32 {

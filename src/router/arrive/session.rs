@@ -46,8 +46,8 @@ pub enum Parked {
     Crowd,
 }
 
-/// One session, as its gateway keeps it.
-#[derive(Debug)]
+/// One session, as its gateway keeps it. Its byte form is in `session_bytes`.
+#[derive(Debug, PartialEq, Eq)]
 pub struct Session {
     /// Whose.
     pub client: ClientId,
@@ -94,7 +94,7 @@ pub struct Session {
 }
 
 /// What only some sessions have, so that the others do not pay for it.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Extras {
     /// To whom its token lets it send; `None` for everyone.
     pub permits: Option<Permits>,

@@ -57,7 +57,11 @@ impl Sessions {
     /// The session of that name, if it is still there.
     pub fn find(&mut self, name: SessionRef) -> Option<&mut Session> {
         match self.slots.get_mut(name.slot as usize) {
-            Some(Slot::Taken(session)) if session.generation == name.generation => Some(session),
+            Some(Slot::Taken(session))
+                if session.generation == name.generation || crate::sabotaged!(DeliverToAnyone) =>
+            {
+                Some(session)
+            }
             _ => None,
         }
     }

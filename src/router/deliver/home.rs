@@ -6,16 +6,15 @@
 
 use super::begin::{At, Beginning};
 use super::mailbox::{Attachment, Mailbox, Phase, Recent, Token};
-use super::reads::{Purpose, Reads};
+use super::reads::Reads;
 use super::recent::RecentOrder;
-use crate::counters::{Dropped, Refusal};
-use crate::limits::{FRESH_MS, PULL_BYTES, REVOCATIONS};
-use crate::log::{Page, Read, ReadFrom, ReadTicket, Record, Revocation, Unreadable};
+use crate::counters::Dropped;
+use crate::limits::FRESH_MS;
+use crate::log::{ReadFrom, Record};
 use crate::model::{
-    Ask, Attached, ClientId, Credit, Delivered, Dismissal, Envelope, ErrorCode, IdRef, Kind, Parcel,
-    Partition, Position, Push, SessionRef, Start, ToHome, ToSession, Unresumed,
+    Ask, ClientId, Credit, Delivered, Envelope, IdRef, Kind, Parcel, Partition, Position, SessionRef, ToHome,
 };
-use crate::router::output::{Answer, Output, Pulled, Request};
+use crate::router::output::Output;
 use crate::router::settings::Settings;
 use crate::router::turn::Turn;
 use std::collections::HashMap;
@@ -27,28 +26,28 @@ const MARK_MS: u64 = 1_000;
 /// The mailboxes of one core.
 #[derive(Debug)]
 pub struct Home {
-    settings: Settings,
-    log_epoch: u64,
+    pub(super) settings: Settings,
+    pub(super) log_epoch: u64,
     /// By partition: everything of this core's clients up to here has been applied.
-    heads: Box<[Position]>,
+    pub(super) heads: Box<[Position]>,
     /// Monotonic time at which the log was last heard of.
-    heard_ms: Option<u64>,
-    mailboxes: HashMap<ClientId, Mailbox>,
-    recent: RecentOrder,
-    reads: Reads,
+    pub(super) heard_ms: Option<u64>,
+    pub(super) mailboxes: HashMap<ClientId, Box<Mailbox>>,
+    pub(super) recent: RecentOrder,
+    pub(super) reads: Reads,
     /// Who waits for a fresher log. At most one entry per session that asks.
-    stale: Vec<Stale>,
-    /// Clients whose older tokens are refused: bounded by [`REVOCATIONS`].
-    revoked: HashMap<ClientId, u64>,
+    pub(super) stale: Vec<Stale>,
+    /// Clients whose older tokens are refused: bounded by [`crate::limits::REVOCATIONS`].
+    pub(super) revoked: HashMap<ClientId, u64>,
     /// By core: sessions there that are attached here.
-    attached: Vec<u32>,
-    marked_ms: u64,
-    marked: Option<Arc<[Position]>>,
+    pub(super) attached: Vec<u32>,
+    pub(super) marked_ms: u64,
+    pub(super) marked: Option<Arc<[Position]>>,
 }
 
 /// Somebody who waits for a fresher log.
 #[derive(Debug)]
-enum Stale {
+pub(super) enum Stale {
     Attach { client: ClientId, session: SessionRef, say: ToHome },
     Begin { client: ClientId, session: SessionRef, ask: Ask, beginning: Beginning, from: ReadFrom },
     Pump { client: ClientId, session: SessionRef, ask: Ask },
@@ -141,122 +140,12 @@ impl Home {
                     self.pump(&client, session, ask, turn);
                 }
             }
+            ToHome::Renew { issued_at } => self.renewed(&client, session, issued_at, turn),
             ToHome::Detach => self.detach(&client, session),
         }
     }
 
-    fn attach(&mut self, client: ClientId, attachment: Attachment, start: Start, turn: &mut Turn<'_>) {
-        let (session, ask) = (attachment.session, attachment.ask);
-        if self.is_revoked(&client, attachment.token) {
-            turn.counters.refuse(Refusal::Unauthorized);
-            return turn.say_session(&client, session, ToSession::Dismissed(Dismissal::Revoked));
-        }
-        let head = self.head(self.partition(&client));
-        let mailbox = self.mailboxes.entry(client.clone()).or_insert_with(|| Mailbox::new(head));
-        if mailbox.attachments.len() >= self.settings.sessions_per_client {
-            turn.counters.refuse(Refusal::TooManySessions);
-            return turn.say_session(&client, session, ToSession::Dismissed(Dismissal::TooManySessions));
-        }
-        let (beginning, at) = Beginning::judge(start, self.log_epoch, head, Some(mailbox));
-        mailbox.attachments.reserve_exact(1);
-        mailbox.attachments.push(attachment);
-        self.attached[usize::from(session.core)] += 1;
-        self.begin(&client, session, ask, beginning, at, turn);
-    }
-
-    /// A session's attach is answered, or the log asked where it begins.
-    fn begin(
-        &mut self,
-        client: &ClientId,
-        session: SessionRef,
-        ask: Ask,
-        beginning: Beginning,
-        at: At,
-        turn: &mut Turn<'_>,
-    ) {
-        let position = match at {
-            At::Memory(position) => position,
-            At::Log(from) => {
-                let purpose = Purpose::Attach { session, ask, beginning, from };
-                let bounds = self.settings.bounds;
-                return self.read(client, from, bounds.page_bytes, bounds.page_envelopes, purpose, turn);
-            }
-        };
-        let Some(mailbox) = self.mailboxes.get_mut(client) else { return };
-        let counted = self.settings.bounds.missed_counted;
-        let after = mailbox.recent_after(position.max(mailbox.recent_from));
-        let missed = after.take(counted as usize + 1).count() as u32;
-        let (missed, more) = (missed.min(counted), missed > counted);
-        let Some(attachment) = mailbox.find(session, ask) else { return };
-        attachment.position = position;
-        let replay = beginning.replays();
-        if !replay {
-            attachment.phase = Phase::Live;
-        }
-        let attached = Attached { ask, position, resumed: beginning.resumed, missed, more, replay };
-        turn.say_session(client, session, ToSession::Attached(attached));
-        if replay {
-            self.pump(client, session, ask, turn);
-        }
-    }
-
-    /// Moves a session that lies behind as far as memory and credit go, then asks the log or says that it is live.
-    fn pump(&mut self, client: &ClientId, session: SessionRef, ask: Ask, turn: &mut Turn<'_>) {
-        let fresh = self.is_fresh(turn.now.mono_ms);
-        let head = self.head(self.partition(client));
-        let Some(mailbox) = self.mailboxes.get_mut(client) else { return };
-        let (last, recent_from, erased) = (mailbox.last, mailbox.recent_from, mailbox.erased);
-        let Some(attachment) = mailbox.find(session, ask) else { return };
-        if attachment.position < erased {
-            // What was erased under it is skipped: nothing that is still served lies before.
-            attachment.position = erased;
-            let skip = ToSession::Replay { ask, envelopes: Vec::new(), through: erased };
-            turn.say_session(client, session, skip);
-        }
-        let (position, credit) = (attachment.position, attachment.credit);
-        if position < last && position < recent_from {
-            let bytes = attachment.credit.min(self.settings.bounds.page_bytes);
-            if attachment.credit == 0 {
-                return self.stop(client, session, ask, turn);
-            }
-            attachment.phase = Phase::Waiting;
-            let purpose = Purpose::Page { session, ask };
-            let envelopes = self.settings.bounds.page_envelopes;
-            return self.read(client, ReadFrom::After(position), bytes, envelopes, purpose, turn);
-        }
-        if position < last {
-            let envelopes: Vec<Delivered> = in_memory(mailbox, position, credit);
-            let Some(through) = envelopes.last().map(|delivered| delivered.position) else {
-                return self.stop(client, session, ask, turn);
-            };
-            let complete = through >= last;
-            let attachment = mailbox.find(session, ask).expect("it was there a line above");
-            attachment.credit = attachment.credit.saturating_sub(cost(&envelopes));
-            attachment.position = through;
-            turn.say_session(client, session, ToSession::Replay { ask, envelopes, through });
-            if !complete {
-                return self.stop(client, session, ask, turn);
-            }
-        }
-        let attachment = mailbox.find(session, ask).expect("it was there a line above");
-        if !fresh {
-            attachment.phase = Phase::Waiting;
-            return self.stale.push(Stale::Pump { client: client.clone(), session, ask });
-        }
-        attachment.phase = Phase::Live;
-        attachment.position = attachment.position.max(head);
-        turn.say_session(client, session, ToSession::Live { ask, position: head });
-    }
-
-    fn stop(&mut self, client: &ClientId, session: SessionRef, ask: Ask, turn: &mut Turn<'_>) {
-        let Some(attachment) = self.mailboxes.get_mut(client).and_then(|m| m.find(session, ask)) else {
-            return;
-        };
-        attachment.phase = Phase::Held;
-        turn.say_session(client, session, ToSession::Stop { ask });
-    }
-
-    fn detach(&mut self, client: &ClientId, session: SessionRef) {
+    pub(super) fn detach(&mut self, client: &ClientId, session: SessionRef) {
         self.stale.retain(|stale| !stale.is_of(session));
         let Some(mailbox) = self.mailboxes.get_mut(client) else { return };
         let Some(at) = mailbox.attachments.iter().position(|a| a.session == session) else { return };
@@ -265,123 +154,6 @@ impl Home {
         if mailbox.is_idle() {
             self.mailboxes.remove(client);
         }
-    }
-
-    fn read(
-        &mut self,
-        client: &ClientId,
-        from: ReadFrom,
-        page_bytes: u32,
-        page_envelopes: u32,
-        purpose: Purpose,
-        turn: &mut Turn<'_>,
-    ) {
-        let partition = self.partition(client);
-        let count_to =
-            if matches!(purpose, Purpose::Page { .. }) { 0 } else { self.settings.bounds.missed_counted };
-        let ticket = ReadTicket { core: turn.core, read: 0 };
-        let upto = self.head(partition);
-        let read = Read {
-            ticket,
-            client: client.clone(),
-            partition,
-            from,
-            upto,
-            page_bytes,
-            page_envelopes,
-            count_to,
-        };
-        self.reads.ask(read, purpose, turn);
-    }
-
-    /// The log answered a read.
-    pub fn on_page(&mut self, ticket: ReadTicket, page: Result<Page, Unreadable>, turn: &mut Turn<'_>) {
-        let (client, purpose) = self.reads.answered(ticket);
-        match purpose {
-            Purpose::Pull { request, beginning, limit } => {
-                self.pulled(&client, request, beginning, limit, page, turn);
-            }
-            Purpose::Attach { session, ask, beginning, from } => match page {
-                Ok(page) => self.attached_by_log(&client, session, ask, beginning, page, turn),
-                Err(Unreadable::Unresumed(why)) => {
-                    let (beginning, at) = beginning.refused(why, self.head(self.partition(&client)));
-                    self.begin(&client, session, ask, beginning, at, turn);
-                }
-                Err(Unreadable::Unavailable) => {
-                    self.stale.push(Stale::Begin { client, session, ask, beginning, from })
-                }
-            },
-            Purpose::Page { session, ask } => match page {
-                Ok(page) => self.feed(&client, session, ask, page, turn),
-                // The erase itself has not been told yet. It comes before the next beat, and is skipped then.
-                Err(Unreadable::Unresumed(Unresumed::Erased)) => {
-                    self.stale.push(Stale::Pump { client, session, ask });
-                }
-                // Continuity ended under the session: it must come back and be told why.
-                Err(Unreadable::Unresumed(_)) => {
-                    turn.say_session(&client, session, ToSession::Dismissed(Dismissal::Discontinued));
-                }
-                Err(Unreadable::Unavailable) => self.stale.push(Stale::Pump { client, session, ask }),
-            },
-        }
-        let mailboxes = &self.mailboxes;
-        let wanted = |read: &Read, purpose: &Purpose| match purpose {
-            Purpose::Pull { .. } => true,
-            Purpose::Attach { session, ask, .. } | Purpose::Page { session, ask } => {
-                mailboxes.get(&read.client).is_some_and(|mailbox| {
-                    mailbox.attachments.iter().any(|a| a.session == *session && a.ask == *ask)
-                })
-            }
-        };
-        self.reads.advance(wanted, turn);
-    }
-
-    fn attached_by_log(
-        &mut self,
-        client: &ClientId,
-        session: SessionRef,
-        ask: Ask,
-        beginning: Beginning,
-        page: Page,
-        turn: &mut Turn<'_>,
-    ) {
-        let Some(attachment) = self.mailboxes.get_mut(client).and_then(|m| m.find(session, ask)) else {
-            return;
-        };
-        attachment.position = page.start;
-        let (missed, more) = (page.counted, page.more);
-        let attached =
-            Attached { ask, position: page.start, resumed: beginning.resumed, missed, more, replay: true };
-        turn.say_session(client, session, ToSession::Attached(attached));
-        self.feed(client, session, ask, page, turn);
-    }
-
-    /// Sends a page as far as the session's credit goes.
-    fn feed(&mut self, client: &ClientId, session: SessionRef, ask: Ask, page: Page, turn: &mut Turn<'_>) {
-        let Some(mailbox) = self.mailboxes.get_mut(client) else { return };
-        let erased = mailbox.erased;
-        let Some(attachment) = mailbox.find(session, ask) else { return };
-        let (mut envelopes, mut through, mut whole) = (Vec::new(), attachment.position, true);
-        for record in page.records {
-            let (at_ms, position) = (record.at_ms, record.position());
-            if position <= attachment.position || position <= erased {
-                continue;
-            }
-            let cost = Push::message_cost(&record.envelope);
-            if cost > attachment.credit && (attachment.credit == 0 || !envelopes.is_empty()) {
-                whole = false;
-                break;
-            }
-            attachment.credit = attachment.credit.saturating_sub(cost);
-            envelopes.push(Delivered { envelope: record.envelope, at_ms, prev: through, position });
-            through = position;
-        }
-        if whole {
-            through = through.max(page.through);
-        }
-        attachment.position = through;
-        turn.say_session(client, session, ToSession::Replay { ask, envelopes, through });
-        if whole { self.pump(client, session, ask, turn) } else { self.stop(client, session, ask, turn) }
     }
 
     /// A durable record of one of our clients. Returns what its live sessions on this core, now in `here`, get.
@@ -403,7 +175,9 @@ impl Home {
         let client = record.envelope.to();
         let mailbox = match self.mailboxes.get_mut(client.as_str()) {
             Some(mailbox) => mailbox,
-            None => self.mailboxes.entry(client.to_client()).or_insert_with(|| Mailbox::new(before)),
+            None => {
+                self.mailboxes.entry(client.to_client()).or_insert_with(|| Box::new(Mailbox::new(before)))
+            }
         };
         let Record { at_ms, envelope, .. } = record;
         let recent = Recent { envelope, at_ms, position };
@@ -448,12 +222,10 @@ impl Home {
         }
     }
 
-    fn erase(&mut self, client: IdRef<'_>, position: Position) {
+    pub(super) fn erase(&mut self, client: IdRef<'_>, position: Position) {
         let Some(mailbox) = self.mailboxes.get_mut(client.as_str()) else { return };
         // What memory held stays in the order of eviction, whose bytes it still occupies until its turn.
-        mailbox.recent.clear();
-        mailbox.recent_from = position;
-        mailbox.erased = position;
+        mailbox.erase(position);
         if mailbox.is_idle() {
             self.mailboxes.remove(client.as_str());
         }
@@ -485,119 +257,6 @@ impl Home {
         }
     }
 
-    /// A page for an app that holds no socket.
-    pub fn pull(
-        &mut self,
-        request: Request,
-        client: &ClientId,
-        start: Start,
-        limit: u32,
-        turn: &mut Turn<'_>,
-    ) {
-        let head = self.head(self.partition(client));
-        let (beginning, at) = Beginning::judge(start, self.log_epoch, head, None);
-        self.pull_at(client, request, beginning, at, limit, turn);
-    }
-
-    fn pull_at(
-        &mut self,
-        client: &ClientId,
-        request: Request,
-        beginning: Beginning,
-        at: At,
-        limit: u32,
-        turn: &mut Turn<'_>,
-    ) {
-        match at {
-            At::Memory(cursor) => {
-                let pulled = Pulled { resumed: beginning.resumed, records: Vec::new(), cursor, more: false };
-                turn.out.push(Output::Answer(request, Answer::Pulled(pulled)));
-            }
-            At::Log(from) => {
-                let purpose = Purpose::Pull { request, beginning, limit };
-                self.read(client, from, PULL_BYTES as u32, limit, purpose, turn);
-            }
-        }
-    }
-
-    fn pulled(
-        &mut self,
-        client: &ClientId,
-        request: Request,
-        beginning: Beginning,
-        limit: u32,
-        page: Result<Page, Unreadable>,
-        turn: &mut Turn<'_>,
-    ) {
-        let answer = match page {
-            Ok(page) => {
-                let more = page.counted as usize > page.records.len() || page.more;
-                let Page { records, through, .. } = page;
-                Answer::Pulled(Pulled { resumed: beginning.resumed, records, cursor: through, more })
-            }
-            Err(Unreadable::Unavailable) => {
-                Answer::Refused { code: ErrorCode::Unavailable, retry_after_ms: FRESH_MS as u32 }
-            }
-            Err(Unreadable::Unresumed(why)) => {
-                let (beginning, at) = beginning.refused(why, self.head(self.partition(client)));
-                return self.pull_at(client, request, beginning, at, limit, turn);
-            }
-        };
-        turn.out.push(Output::Answer(request, answer));
-    }
-
-    /// The sessions of a client.
-    pub fn sessions_of(&self, client: &str) -> Vec<SessionInfo> {
-        let Some(mailbox) = self.mailboxes.get(client) else { return Vec::new() };
-        let info = |a: &Attachment| SessionInfo {
-            session: a.session,
-            live: a.phase == Phase::Live,
-            cursor_lag: match a.phase {
-                Phase::Live => 0,
-                Phase::Waiting | Phase::Held => mailbox.last.offset.saturating_sub(a.position.offset),
-            },
-            since_ms: a.since_ms,
-        };
-        mailbox.attachments.iter().map(info).collect()
-    }
-
-    /// Sends all sessions of a client away. Returns how many.
-    pub fn disconnect(&mut self, client: &ClientId, turn: &mut Turn<'_>) -> usize {
-        self.dismiss(client, Dismissal::Disconnected, |_| true, turn)
-    }
-
-    /// Older tokens of a client are refused from now on.
-    pub fn on_revoked(&mut self, revocation: Revocation, turn: &mut Turn<'_>) {
-        let Revocation { client, issued_until_s } = revocation;
-        let until = self.revoked.entry(client.clone()).or_insert(issued_until_s);
-        *until = (*until).max(issued_until_s);
-        let until = *until;
-        let older = |token| matches!(token, Token::Issued(issued_s) if issued_s <= until);
-        self.dismiss(&client, Dismissal::Revoked, older, turn);
-    }
-
-    /// Whether one more revocation can be remembered.
-    pub fn can_revoke(&self, client: &ClientId) -> bool {
-        self.revoked.contains_key(client)
-            || self.revoked.len() < REVOCATIONS / usize::from(self.settings.topology.cores())
-    }
-
-    fn is_revoked(&self, client: &ClientId, token: Token) -> bool {
-        matches!((token, self.revoked.get(client)), (Token::Issued(issued_s), Some(&until)) if issued_s <= until)
-    }
-
-    fn dismiss(
-        &mut self,
-        client: &ClientId,
-        why: Dismissal,
-        whom: impl Fn(Token) -> bool,
-        turn: &mut Turn<'_>,
-    ) -> usize {
-        let Some(mailbox) = self.mailboxes.get(client) else { return 0 };
-        let chosen = mailbox.attachments.iter().filter(|a| whom(a.token));
-        chosen.map(|a| turn.say_session(client, a.session, ToSession::Dismissed(why))).count()
-    }
-
     /// Time passes: the other cores' sessions are told how far they have been served.
     pub fn tick(&mut self, turn: &mut Turn<'_>) {
         if turn.now.mono_ms < self.marked_ms + MARK_MS {
@@ -615,7 +274,7 @@ impl Home {
         }
     }
 
-    fn partition(&self, client: &ClientId) -> Partition {
+    pub(super) fn partition(&self, client: &ClientId) -> Partition {
         self.settings.topology.place(client.as_ref()).partition
     }
 
@@ -644,27 +303,8 @@ impl Stale {
     }
 }
 
-/// What memory holds after `position`, as far as the credit goes, but at least one where there is any credit.
-fn in_memory(mailbox: &Mailbox, position: Position, credit: u32) -> Vec<Delivered> {
-    let (mut envelopes, mut prev, mut left) = (Vec::new(), position, credit);
-    for recent in mailbox.recent_after(position) {
-        let cost = Push::message_cost(&recent.envelope);
-        if cost > left && (left == 0 || !envelopes.is_empty()) {
-            break;
-        }
-        left = left.saturating_sub(cost);
-        envelopes.push(recent.delivered(prev));
-        prev = recent.position;
-    }
-    envelopes
-}
-
-fn cost(envelopes: &[Delivered]) -> u32 {
-    envelopes.iter().map(|delivered| Push::message_cost(&delivered.envelope)).sum()
-}
-
 /// The live sessions of a mailbox on other cores than `here`, by core in order.
-fn elsewhere(mailbox: &Mailbox, here: u16) -> Vec<(u16, Vec<SessionRef>)> {
+pub(super) fn elsewhere(mailbox: &Mailbox, here: u16) -> Vec<(u16, Vec<SessionRef>)> {
     let mut cores: Vec<(u16, Vec<SessionRef>)> = Vec::new();
     for attachment in &mailbox.attachments {
         let session = attachment.session;

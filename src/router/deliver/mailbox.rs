@@ -13,12 +13,22 @@ pub struct Mailbox {
     pub last: Position,
     /// Everything after this position is in `recent`.
     pub recent_from: Position,
-    /// Nothing at or below this position is served any more.
-    pub erased: Position,
-    /// The newest envelopes, oldest first.
-    pub recent: VecDeque<Recent>,
     /// The sessions, in order of attaching. Bounded by the sessions of a client.
     pub attachments: Vec<Attachment>,
+    /// What only some mailboxes have, so that those of silent clients do not pay for it.
+    memory: Option<Box<Memory>>,
+}
+
+// A silent client has one of these in the map; see the bar for idle sessions in benches/README.md.
+const _: () = assert!(size_of::<Mailbox>() <= 64);
+
+/// What is in memory of a mailbox beside its sessions.
+#[derive(Debug, Default)]
+struct Memory {
+    /// Nothing at or below this position is served any more.
+    erased: Position,
+    /// The newest envelopes, oldest first.
+    recent: VecDeque<Recent>,
 }
 
 /// An envelope in memory.
@@ -74,18 +84,44 @@ pub enum Phase {
 impl Mailbox {
     /// An empty one: nothing of it lies between any earlier position and this one that is not in the log.
     pub fn new(head: Position) -> Self {
-        Self {
-            last: head,
-            recent_from: head,
-            erased: Position::START,
-            recent: VecDeque::new(),
-            attachments: Vec::new(),
+        Self { last: head, recent_from: head, attachments: Vec::new(), memory: None }
+    }
+
+    /// Nothing at or below this position is served any more.
+    pub fn erased(&self) -> Position {
+        self.memory.as_ref().map_or(Position::START, |memory| memory.erased)
+    }
+
+    /// Its newest envelope.
+    pub fn remember(&mut self, recent: Recent) {
+        self.memory.get_or_insert_default().recent.push_back(recent);
+    }
+
+    /// The oldest envelope in memory goes, if it is the one at that position.
+    pub fn forget(&mut self, position: Position) {
+        let Some(memory) = &mut self.memory else { return };
+        if memory.recent.front().is_some_and(|oldest| oldest.position == position) {
+            memory.recent.pop_front();
+            self.recent_from = position;
+            if memory.recent.is_empty() && memory.erased == Position::START {
+                self.memory = None;
+            }
         }
+    }
+
+    /// Nothing up to here is served any more, from memory or from the log.
+    pub fn erase(&mut self, position: Position) {
+        **self.memory.get_or_insert_default() = Memory { erased: position, recent: VecDeque::new() };
+        self.recent_from = position;
+    }
+
+    fn recent(&self) -> impl DoubleEndedIterator<Item = &Recent> + Clone {
+        self.memory.iter().flat_map(|memory| &memory.recent)
     }
 
     /// Whether nothing needs it in memory.
     pub fn is_idle(&self) -> bool {
-        self.attachments.is_empty() && self.recent.is_empty()
+        self.attachments.is_empty() && self.memory.as_ref().is_none_or(|memory| memory.recent.is_empty())
     }
 
     /// The attachment of that session, if it is there and this is its newest question.
@@ -96,13 +132,15 @@ impl Mailbox {
     /// Envelopes in memory after `position`, which must be covered.
     pub fn recent_after(&self, position: Position) -> impl Iterator<Item = &Recent> {
         debug_assert!(position >= self.recent_from, "memory was asked for what only the log has");
-        let first = self.recent.partition_point(|recent| recent.position <= position);
-        self.recent.range(first..)
+        self.memory.iter().flat_map(move |memory| {
+            let first = memory.recent.partition_point(|recent| recent.position <= position);
+            memory.recent.range(first..)
+        })
     }
 
     /// Panics when what the type promises does not hold.
     pub fn invariants(&self) {
-        let mut positions = self.recent.iter().map(|recent| recent.position);
+        let mut positions = self.recent().map(|recent| recent.position);
         assert!(positions.clone().is_sorted_by(|a, b| a < b), "recent envelopes are in order");
         assert!(positions.clone().next().is_none_or(|first| first > self.recent_from));
         assert!(positions.next_back().is_none_or(|last| last <= self.last));

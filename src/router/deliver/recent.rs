@@ -33,23 +33,20 @@ impl RecentOrder {
     pub fn add(&mut self, mailbox: &mut Mailbox, recent: Recent) {
         self.bytes += recent.envelope.size() + ENTRY_BYTES;
         self.order.push_back((recent.envelope.clone(), recent.position));
-        mailbox.recent.push_back(recent);
+        mailbox.remember(recent);
     }
 
     /// Makes room: the oldest go, until the bound holds.
-    pub fn evict(&mut self, mailboxes: &mut HashMap<ClientId, Mailbox>) {
+    pub fn evict(&mut self, mailboxes: &mut HashMap<ClientId, Box<Mailbox>>) {
         while self.bytes > self.most {
             let (envelope, position) = self.order.pop_front().expect("bytes are held by entries");
             self.bytes -= envelope.size() + ENTRY_BYTES;
             let client = envelope.to().as_str();
             let Some(mailbox) = mailboxes.get_mut(client) else { continue };
-            // An erase has emptied the mailbox meanwhile if its oldest is another one.
-            if mailbox.recent.front().is_some_and(|oldest| oldest.position == position) {
-                mailbox.recent.pop_front();
-                mailbox.recent_from = position;
-                if mailbox.is_idle() {
-                    mailboxes.remove(client);
-                }
+            // After an erase its oldest is another one, or none.
+            mailbox.forget(position);
+            if mailbox.is_idle() {
+                mailboxes.remove(client);
             }
         }
     }

@@ -92,7 +92,7 @@ fn write(mut number: u64, out: &mut Vec<u8>) {
     out.push(number as u8);
 }
 
-/// `None` for what [`write`] never writes: cut off, above 64 bits, or with empty high digits.
+/// `None` for what `write` never writes: cut off, above 64 bits, or with empty high digits.
 fn read(bytes: &mut &[u8]) -> Option<u64> {
     let mut number = 0;
     for shift in (0..64).step_by(7) {

@@ -1,13 +1,24 @@
 //! What the stories are told with.
 
+mod api;
+mod metrics;
 mod peer;
+mod place;
+mod server;
+mod session;
 
+pub use api::Api;
+pub use metrics::Metrics;
 pub use peer::{Got, Peer, frame, http, upgrade_request};
+pub use place::{API_KEY, Place, claims, corepost, now_s, token};
+pub use server::{Server, finish, wait};
+pub use session::{Heard, Knock, Session, send};
 
 use corepost::backplane::{Durability, Options};
 use corepost::net::Wish;
 use corepost::node::{Figures, Node, NodeConfig, Running};
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -19,11 +30,24 @@ pub fn node(cores: u16, driver: Wish) -> Running {
 /// A data directory of this test's own, empty.
 pub fn data(name: &str) -> PathBuf {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
+    static TIDY: Once = Once::new();
+    TIDY.call_once(tidy);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let dir =
         Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("e2e-{}-{number}-{name}", std::process::id()));
     let _ = std::fs::remove_dir_all(&dir);
     dir
+}
+
+/// Removes what earlier runs left: those that failed keep their folders to be looked at, until the next run.
+fn tidy() {
+    for entry in std::fs::read_dir(env!("CARGO_TARGET_TMPDIR")).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let run = name.strip_prefix("e2e-").and_then(|rest| rest.split('-').next());
+        if run.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 /// A node with sessions, on the log in `data`.
@@ -43,21 +67,23 @@ pub fn drivers() -> Vec<Wish> {
 }
 
 /// Waits until `holds`, or fails after ten seconds.
-pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(10);
+pub fn eventually(what: &str, holds: impl FnMut() -> bool) {
+    eventually_in(what, Duration::from_secs(10), holds);
+}
+
+/// Waits until `holds`, or fails after so long.
+pub fn eventually_in(what: &str, patience: Duration, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + patience;
     while !holds() {
         assert!(Instant::now() < deadline, "never: {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }
 
+/// How long a story waits for what must come. Nothing is expected to take nearly so long; the machine may be busy.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
 /// All cores' figures together. They are about a second old.
 pub fn total(node: &Running, of: impl Fn(&Figures) -> u64) -> u64 {
     node.figures().iter().map(of).sum()
-}
-
-/// Resident bytes of this process.
-pub fn resident() -> usize {
-    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
-    statm.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
 }

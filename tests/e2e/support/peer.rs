@@ -2,7 +2,7 @@
 
 use corepost::wire::websocket::{Event, Opcode, PartialBudget, Receiver, Rules, write_masked};
 use std::collections::VecDeque;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use std::time::Duration;
 pub enum Got {
     Text(Vec<u8>),
     Binary(Vec<u8>),
+    Ping(Vec<u8>),
     Pong(Vec<u8>),
     Close(Option<u16>),
     /// The end of the stream.
@@ -46,17 +47,16 @@ pub fn http(addr: SocketAddr, request: &[u8]) -> String {
 }
 
 impl Peer {
-    /// Connects, with `first` in the same packet as the request.
-    pub fn connect_with(addr: SocketAddr, target: &str, first: &[u8]) -> Self {
-        let stream = TcpStream::connect(addr).unwrap();
+    /// On a connection whose upgrade is still to come, or has come already.
+    pub fn over(stream: TcpStream) -> Self {
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-        let mut peer = Self {
-            stream,
-            receiver: Receiver::default(),
-            budget: PartialBudget::default(),
-            got: VecDeque::new(),
-        };
+        Self { stream, receiver: Receiver::default(), budget: PartialBudget::default(), got: VecDeque::new() }
+    }
+
+    /// Connects, with `first` in the same packet as the request.
+    pub fn connect_with(addr: SocketAddr, target: &str, first: &[u8]) -> Self {
+        let mut peer = Self::over(TcpStream::connect(addr).unwrap());
         let mut request = upgrade_request(target).into_bytes();
         request.extend_from_slice(first);
         peer.raw(&request);
@@ -102,12 +102,20 @@ impl Peer {
 
     /// The next thing the server sends, whole.
     pub fn next(&mut self) -> Got {
+        self.poll().unwrap_or_else(|| panic!("nothing came"))
+    }
+
+    /// The same; nothing if nothing comes within the stream's timeout.
+    pub fn poll(&mut self) -> Option<Got> {
         let mut buffer = vec![0; 64 << 10];
         while self.got.is_empty() {
             let n = match self.stream.read(&mut buffer) {
-                Ok(0) => return Got::End,
+                Ok(0) => return Some(Got::End),
                 Ok(n) => n,
-                Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return Got::End,
+                Err(error) if error.kind() == ErrorKind::ConnectionReset => return Some(Got::End),
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                    return None;
+                }
                 Err(error) => panic!("nothing came: {error}"),
             };
             let mut input = &mut buffer[..n];
@@ -115,13 +123,14 @@ impl Peer {
                 self.got.push_back(match event {
                     Event::Message { text: true, data } => Got::Text(data.to_vec()),
                     Event::Message { text: false, data } => Got::Binary(data.to_vec()),
+                    Event::Ping(data) => Got::Ping(data.to_vec()),
                     Event::Pong(data) => Got::Pong(data.to_vec()),
                     Event::Close(close) => Got::Close(close.code),
                     other => panic!("{other:?}"),
                 });
             }
         }
-        self.got.pop_front().unwrap()
+        self.got.pop_front()
     }
 }
 

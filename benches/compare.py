@@ -1,0 +1,391 @@
+#!/usr/bin/env python3
+"""Interleaved rounds of Corepost and its baselines, as the tables of benches/README.md.
+
+    benches/compare.py                        every case, five rounds (about an hour with the 5 million rows)
+    benches/compare.py pairs-1 fanout         only these
+    benches/compare.py --rounds 1 --seconds 2 a look
+
+The server is pinned to one CPU and the load generator to another. Each round runs every target of a case once, in
+turn, so that whatever the machine does it does to all; a figure is the median of the rounds' *ratios*.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+# What the issue measured (µs of server CPU per message); a baseline that strays by over 15 % is said.
+KNOWN = {("pairs-1", "relay"): 3.3, ("pairs-16", "relay"): 0.64,
+         ("pairs-1", "tokio-router"): 5.8, ("pairs-16", "tokio-router"): 2.8}
+CPU = "server_cpu_us_each"
+
+
+def build(options):
+    """Builds what is to be run and says where it is."""
+    def cargo(*args, cwd=ROOT, target=None):
+        env = dict(os.environ, **({"CARGO_TARGET_DIR": str(target)} if target else {}))
+        out = subprocess.run(["cargo", *args, "--message-format=json"], cwd=cwd, env=env, check=True,
+                             stdout=subprocess.PIPE, text=True).stdout
+        found = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
+        return {a["target"]["name"]: a["executable"] for a in found if a.get("executable")}
+    programs = {}
+    if not options.baselines_only:
+        programs["corepost"] = options.corepost or cargo("build", "--release", "--bin", "corepost")["corepost"]
+    programs["load"] = options.load or cargo("bench", "--no-run", "--bench", "load")["load"]
+    target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "baselines"
+    for name in ("relay", "tokio-router"):
+        programs[name] = cargo("build", "--release", cwd=ROOT / "benches/baselines" / name, target=target)[name]
+    return programs
+
+
+class Server:
+    """A running server: its address, its process, and for Corepost its admin address."""
+
+    def __init__(self, bench, target, cores=1, cpus=None, data=None, extra=()):
+        self.target, self.log = target, None
+        cpus = cpus if cpus is not None else str(bench.options.server_cpu)
+        program = bench.programs[target]
+        if target == "corepost":
+            command = [program, "serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0",
+                       "--cores", str(cores), "--data", str(data), *extra]
+        else:
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 0))
+                port = probe.getsockname()[1]
+            command = [program, str(port)]
+        self.log = tempfile.TemporaryFile()
+        self.process = subprocess.Popen(["taskset", "-c", cpus, *command], stdout=subprocess.PIPE,
+                                        stderr=self.log, text=True)
+        if target == "corepost":
+            line = self.process.stdout.readline()
+            if not line.startswith("ready "):
+                self.log.seek(0)
+                raise SystemExit(f"corepost did not start: {line}{self.log.read().decode(errors='replace')}")
+            words = dict(word.split("=", 1) for word in line.split()[1:])
+            self.addr, self.admin = words["listen"], words["admin"]
+        else:
+            self.addr, self.admin = f"127.0.0.1:{port}", None
+            wait_for(port)
+
+    def metric(self, name):
+        """The sum of a counter over all its labels."""
+        with urllib.request.urlopen(f"http://{self.admin}/metrics", timeout=5) as answer:
+            lines = answer.read().decode().splitlines()
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines
+                   if line.startswith((name + "{", name + " ")))
+
+    def stop(self):
+        self.process.terminate()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def wait_for(port):
+    for _ in range(200):
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.05)
+    raise SystemExit(f"nothing listens on port {port}")
+
+
+class Bench:
+    def __init__(self, options):
+        self.options = options
+        self.programs = build(options)
+        self.scratch = Path(tempfile.mkdtemp(prefix="corepost-bench-", dir=options.dir))
+        self.kept = {}
+
+    def data(self, name=None):
+        """A data directory: new, or one that later cases of this run use again."""
+        if name is None:
+            return tempfile.mkdtemp(dir=self.scratch)
+        return self.kept.setdefault(name, self.data())
+
+    @contextlib.contextmanager
+    def server(self, target, **how):
+        throw_away = None
+        if target == "corepost" and "data" not in how:
+            how["data"] = throw_away = self.data()
+        server = Server(self, target, **how)
+        try:
+            yield server
+        finally:
+            server.stop()
+            if throw_away:
+                shutil.rmtree(throw_away, ignore_errors=True)
+
+    def load(self, server, mode, *args, cpu=True):
+        command = [self.programs["load"], mode, "--target", server.target, "--addr", server.addr,
+                   "--pid", str(server.process.pid), "--json", *map(str, args)]
+        if cpu:
+            command += ["--cpu", str(self.options.load_cpu)]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        if done.returncode != 0:
+            raise SystemExit(f"{' '.join(command)}\n{done.stderr}")
+        return json.loads(done.stdout)
+
+    def targets(self, *names):
+        return [name for name in names if name in self.programs]
+
+    def rounds(self, targets, run):
+        """`{target: [report of each round]}`, targets in turn within each round."""
+        found = {target: [] for target in targets}
+        for number in range(self.options.rounds):
+            for target in targets:
+                found[target].append(run(target))
+                print(f"  round {number + 1} {target}: {json.dumps(found[target][-1])}", file=sys.stderr)
+        return found
+
+
+def show(value):
+    return f"{value:.2f}" if value < 100 else f"{value:.0f}"
+
+
+def table(title, found, figure, unit):
+    """Each target's rounds."""
+    print(f"\n**{title}**, {unit}\n")
+    rounds = range(1, 1 + max(len(reports) for reports in found.values()))
+    print("| | " + " | ".join(f"round {n}" for n in rounds) + " | median |")
+    print("|---" * (len(rounds) + 2) + "|")
+    for target, reports in found.items():
+        values = [report[figure] for report in reports]
+        print(f"| {target} | " + " | ".join(map(show, values)) + f" | {show(statistics.median(values))} |")
+
+
+def ratio(found, ours, theirs, figure, limit, goal=None):
+    """The median of the rounds' ratios, against its limit."""
+    if ours not in found or theirs not in found:
+        return
+    ratios = [a[figure] / b[figure] for a, b in zip(found[ours], found[theirs]) if b[figure]]
+    if not ratios:
+        return
+    middle = statistics.median(ratios)
+    wanted = f"≤ {limit}" + (f", goal {goal}" if goal else "")
+    verdict = "holds" if middle <= limit else "**does not hold**"
+    print(f"\n{ours} / {theirs}: {' '.join(map(show, ratios))}, median **{show(middle)}** ({wanted}: {verdict})")
+
+
+def strays(case, found):
+    for target, reports in found.items():
+        known = KNOWN.get((case, target))
+        middle = statistics.median(report[CPU] for report in reports)
+        if known and abs(middle / known - 1) > 0.15:
+            print(f"\n{target} strays from the {known} µs measured elsewhere: {show(middle)} µs on this machine.")
+
+
+def pairs(case, bench, outstanding):
+    seconds = bench.options.seconds
+
+    def run(target):
+        with bench.server(target) as server:
+            return bench.load(server, "throughput", "--outstanding", outstanding, "--seconds", seconds)
+    found = bench.rounds(bench.targets("relay", "tokio-router", "corepost"), run)
+    table(f"1,000 sockets, {outstanding} outstanding, 128 bytes, ephemeral", found, CPU, "server CPU µs per message")
+    strays(case, found)
+    if outstanding == 1:
+        ratio(found, "corepost", "relay", CPU, 1.3, 1.1)
+        ratio(found, "corepost", "tokio-router", CPU, 0.8)
+    else:
+        ratio(found, "corepost", "tokio-router", CPU, 0.6, 0.45)
+
+
+def fanout(bench):
+    def run(target):
+        with bench.server(target) as server:
+            return bench.load(server, "fanout", "--seconds", bench.options.seconds)
+    found = bench.rounds(bench.targets("tokio-router", "corepost"), run)
+    table("A list of 1,000, 128 bytes, ephemeral", found, CPU, "server CPU µs per delivery")
+    ratio(found, "corepost", "tokio-router", CPU, 1.0, 0.7)
+
+
+def rate(bench):
+    def run(target):
+        with bench.server(target) as server:
+            return bench.load(server, "rate", "--rate", 10_000, "--seconds", bench.options.seconds)
+    found = bench.rounds(bench.targets("relay", "tokio-router", "corepost"), run)
+    for figure, limit in (("latency_p50_us", 1.3), ("latency_p99_us", 2.0)):
+        table(f"10,000 messages/s over 1,000 sockets, {figure.split('_')[1]}", found, figure, "µs")
+        ratio(found, "corepost", "relay", figure, limit)
+
+
+def cores(bench):
+    both = f"{bench.options.server_cpu},{bench.options.load_cpu}"
+
+    def run(target):
+        with bench.server("corepost", cores=int(target[-1]), cpus=both) as server:
+            report = bench.load(server, "throughput", "--outstanding", 16, "--seconds", bench.options.seconds,
+                                cpu=False)
+            crossed = server.metric("corepost_mesh_batch_messages_sum")
+            wakes = server.metric("corepost_mesh_wakes_total")
+            report["wakes_per_crossing"] = wakes / crossed if crossed else None
+            return report
+    found = bench.rounds(["cores 1", "cores 2"], run)
+    table("16 outstanding, server and generator on the same two CPUs", found, CPU, "server CPU µs per message")
+    ratio(found, "cores 2", "cores 1", CPU, 1.5)
+    if any(report["wakes_per_crossing"] is None for report in found["cores 2"]):
+        print("\nWakes per message that crossed cores: unknown, corepost_mesh_batch_messages counted none.")
+        return
+    table("the same, wakes per message that crossed cores (< 0.2)", {"cores 2": found["cores 2"]},
+          "wakes_per_crossing", "wakes")
+
+
+def durable(bench):
+    rows = bench.options.rows
+    for durability in ("fsync", "process"):
+        data = bench.data("durable")
+        how = {"data": data, "extra": ("--durability", durability)}
+        if not (Path(data) / "filled").exists():
+            with bench.server("corepost", **how) as server:
+                print(f"filling {rows} rows…", file=sys.stderr)
+                bench.load(server, "prepare", "--sockets", 100, "--retained", rows, "--cursors",
+                           bench.scratch / "durable-cursors")
+            (Path(data) / "filled").touch()
+
+        def run(target):
+            if target != "corepost":
+                with bench.server("corepost") as server:
+                    return bench.load(server, "throughput", "--outstanding", 1, "--seconds", bench.options.seconds)
+            with bench.server("corepost", **how) as server:
+                return bench.load(server, "throughput", "--durable", "--outstanding", 16, "--ids",
+                                  "20ad000000000000", "--seconds", bench.options.seconds)
+        found = bench.rounds(["ephemeral, 1 outstanding", "corepost"], run)
+        table(f"Durable ({durability}), 16 outstanding, {rows} rows in the store", found, CPU,
+              "server CPU µs per message acknowledged and delivered")
+        ratio(found, "corepost", "ephemeral, 1 outstanding", CPU, 3.0)
+
+    def acks(target):
+        if target != "corepost":
+            return bare_fsync(bench.data("durable"))
+        with bench.server("corepost", data=bench.data("durable")) as server:
+            return bench.load(server, "rate", "--durable", "--rate", 1_000, "--ids", "30ad000000000000",
+                              "--seconds", bench.options.seconds)
+    found = bench.rounds(["write + fdatasync", "corepost"], acks)
+    table("Acks at 1,000/s with fsync, p50", found, "ack_p50_us", "µs")
+    ratio(found, "corepost", "write + fdatasync", "ack_p50_us", 3.0)
+
+
+def bare_fsync(directory):
+    """The disk's own part: one write and fdatasync of a message's bytes at a time."""
+    times = []
+    path = Path(directory) / "bare-fsync"
+    with open(path, "wb", buffering=0) as file:
+        for _ in range(1_000):
+            began = time.perf_counter()
+            file.write(b"x" * 200)
+            os.fdatasync(file.fileno())
+            times.append((time.perf_counter() - began) * 1e6)
+    path.unlink()
+    return {"ack_p50_us": statistics.median(times)}
+
+
+def once(title, report, figures):
+    """A single run, some of its figures."""
+    print(f"\n**{title}**\n")
+    for figure, wanted in figures.items():
+        print(f"- {figure}: **{report.get(figure, '—')}** ({wanted})")
+
+
+def idle(bench):
+    secret = bench.scratch / "secret"
+    secret.write_bytes(os.urandom(32))
+    tokens = ("--jwt-key", str(secret))
+    with bench.server("corepost", extra=tokens) as server:
+        report = bench.load(server, "idle", "--sockets", 19_000, "--hs256", secret, "--seconds", 60)
+    once("Idle: 19,000 sessions with HS256 tokens, after two ping rounds", report,
+         {"bytes_each": "≤ 1,024, goal 700", "server_cpu_share": "≤ 0.02"})
+    for name, extra, args, wanted in (("development mode", (), (), "≥ 20,000"),
+                                      ("HS256", tokens, ("--hs256", secret), "≥ 12,000")):
+        with bench.server("corepost", extra=extra) as server:
+            report = bench.load(server, "storm", "--sockets", 19_000, *args)
+        once(f"Storm: {name}", report, {"connects_per_second": wanted, CPU: "for information"})
+
+
+def replay(bench):
+    retained, data, cursors = bench.options.retained, bench.data("replay"), bench.scratch / "replay-cursors"
+    clients = 12_000
+    with bench.server("corepost", data=data) as server:
+        print(f"filling {retained} rows…", file=sys.stderr)
+        bench.load(server, "prepare", "--sockets", clients, "--retained", retained, "--cursors", cursors)
+
+    def back(server, skip, count, at_once, *more):
+        return bench.load(server, "replay", "--cursors", cursors, "--skip", skip, "--sockets", count,
+                          "--at-once", at_once, *more)
+    times = {"replay_p50_us": "≤ 1,000", "replay_p99_us": "≤ 5,000"}
+    with bench.server("corepost", data=data) as server:
+        once("Replay: the first 20 clients after a restart, one by one", back(server, 0, 20, 1),
+             {"replay_max_us": "≤ 5,000"})
+        once("Replay: 1,000 clients, one by one", back(server, 1_000, 1_000, 1), times)
+        once("Replay: 1,000 clients at once", back(server, 2_000, 1_000, 1_000),
+             {"seconds": "≤ 0.5", CPU: "≤ 4"})
+        once("Replay: 5,000 clients at once beside a live pair", back(server, 3_000, 5_000, 5_000,
+             "--pair-rate", 1_000), {"pair_p99_us": "< 100,000", "seconds": "for information"})
+
+
+def slow(bench):
+    reports = {}
+    for name, reads in (("keeps up", ("--reads",)), ("stops", ())):
+        with bench.server("corepost") as server:
+            reports[name] = bench.load(server, "slow", "--body", 2_048, "--pair-rate", 1_000, *reads)
+    stops, keeps_up = reports["stops"], reports["keeps up"]
+    once("A reader that stops with 20,000 messages of 2 KB waiting, against one that keeps up", {
+        **stops, "rss_above_kib": stops["rss_grown_kib"] - keeps_up["rss_grown_kib"],
+        "pair_p99_ratio": round(stops["pair_p99_us"] / max(keeps_up["pair_p99_us"], 1), 2)},
+         {"rss_above_kib": "≤ 16,384", "got": "20,000", "out_of_order": "0", "pair_p99_ratio": "≤ 2"})
+
+
+CASES = {"pairs-1": lambda bench: pairs("pairs-1", bench, 1), "pairs-16": lambda bench: pairs("pairs-16", bench, 16),
+         "fanout": fanout, "rate": rate, "cores": cores, "durable": durable, "idle": idle, "replay": replay,
+         "slow": slow}
+BASELINE_CASES = ("pairs-1", "pairs-16", "fanout", "rate")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)}; all without any")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=5)
+    parser.add_argument("--server-cpu", type=int, default=0)
+    parser.add_argument("--load-cpu", type=int, default=1)
+    parser.add_argument("--rows", type=int, default=5_000_000, help="in the store before the durable case")
+    parser.add_argument("--retained", type=int, default=10_000_000, help="in the store before the replay case")
+    parser.add_argument("--dir", help="where data directories are made; a disk, not memory")
+    parser.add_argument("--corepost", help="a binary instead of building one")
+    parser.add_argument("--load", help="a load generator instead of building one")
+    parser.add_argument("--baselines-only", action="store_true")
+    options = parser.parse_args()
+    wrong = [case for case in options.cases if case not in CASES]
+    if wrong:
+        parser.error(f"no such case: {', '.join(wrong)}")
+    bench = Bench(options)
+    try:
+        print(f"`benches/compare.py {' '.join(sys.argv[1:])}`, {cpu_name()}, Linux {os.uname().release}, "
+              f"{time.strftime('%Y-%m-%d')}")
+        for case in options.cases or (BASELINE_CASES if options.baselines_only else CASES):
+            print(f"{case}…", file=sys.stderr)
+            CASES[case](bench)
+            sys.stdout.flush()
+    finally:
+        shutil.rmtree(bench.scratch, ignore_errors=True)
+
+
+def cpu_name():
+    with open("/proc/cpuinfo", encoding="utf-8") as info:
+        names = [line.split(":", 1)[1].strip() for line in info if line.startswith("model name")]
+    return f"{len(names)} × {names[0] if names else 'unknown CPU'}"
+
+
+if __name__ == "__main__":
+    main()
