@@ -1,19 +1,15 @@
 //! What a core's loop counts of itself: plain numbers, of which the core shows a copy now and then.
 
-use crate::counters::Refusal;
+use crate::counters::{Refusal, TURN_US};
 use crate::limits::TURN_MS;
 use crate::model::CloseCode;
 use std::time::Duration;
 
-/// Upper bounds of the buckets of `corepost_core_turn_seconds`, in microseconds; one more bucket lies above.
-pub const TURN_BUCKETS_US: [u64; 12] =
-    [20, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 250_000];
-
 /// One core's figures since its start.
 #[derive(Clone, Debug, Default)]
 pub struct Figures {
-    /// Turns by length; see [`TURN_BUCKETS_US`].
-    pub turns: [u64; TURN_BUCKETS_US.len() + 1],
+    /// Turns by length; see [`TURN_US`].
+    pub turns: [u64; TURN_US.len() + 1],
     /// Time spent in turns.
     pub busy: Duration,
     /// Turns longer than [`TURN_MS`].
@@ -56,7 +52,7 @@ impl Figures {
     /// A turn is over.
     pub fn turn(&mut self, took: Duration) {
         let us = took.as_micros() as u64;
-        let bucket = TURN_BUCKETS_US.iter().position(|&bound| us <= bound).unwrap_or(TURN_BUCKETS_US.len());
+        let bucket = TURN_US.iter().position(|&bound| us <= bound).unwrap_or(TURN_US.len());
         self.turns[bucket] += 1;
         self.busy += took;
         self.longest_turn = self.longest_turn.max(took);

@@ -26,6 +26,6 @@ mod table;
 mod tick;
 mod turn;
 
-pub use figures::{Figures, TURN_BUCKETS_US};
+pub use figures::Figures;
 pub use start::{Node, NodeConfig, Running, StartError};
 pub use table::Key;

@@ -1,14 +1,12 @@
 //! What a node says about itself when the admin server asks: each core in its next turn, the log from its atomics.
 
-use super::core::{Core, State};
+use super::core::{Core, Mail, State};
 use super::start::Running;
 use crate::admin::{CoreMemory, CoreReport, LogReport, LogTrouble, Phase, Sources};
-use crate::backplane::{Health, HealthReading, Log, Trouble};
-use crate::counters::{Histogram, TURN_US};
+use crate::backplane::{Health, Log, Trouble};
+use crate::counters::{COMMIT_US, Histogram, SIZES, TURN_US};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-
-use super::core::Mail;
 
 /// How far a node's life is, for who asks from another thread.
 #[derive(Clone, Debug, Default)]
@@ -87,13 +85,10 @@ fn log_report(log: &Log, cache_bytes: u64) -> LogReport {
             Trouble::Io => Some(LogTrouble::Unavailable),
             Trouble::Shortened | Trouble::Stopped => Some(LogTrouble::Stopped),
         },
-        commit_us: Histogram::of(&HEALTH_US, &reading.commit_us, reading.commit_us_sum),
-        batch_records: Histogram::of(&HEALTH_SIZES, &reading.commit_records, reading.commit_records_sum),
+        commit_us: Histogram::of(COMMIT_US, &reading.commit_us, reading.commit_us_sum),
+        batch_records: Histogram::of(SIZES, &reading.commit_records, reading.commit_records_sum),
         records_written: reading.rows,
         retained_bytes: reading.bytes,
         cache_bytes,
     }
 }
-
-static HEALTH_US: [u64; 14] = HealthReading::COMMIT_US;
-static HEALTH_SIZES: [u64; 12] = HealthReading::COMMIT_SIZES;

@@ -7,10 +7,9 @@ use super::{Figures, abort};
 use crate::access::{Access, Rate};
 use crate::admin::Phase;
 use crate::backplane::{Durability, Embedded, Log, OpenError, Options, Recovered};
-use crate::limits::CORE_BACKLOG;
 use crate::limits::{
-    CONNECTIONS, CORES, DEDUPE_MS, HANDSHAKE_MS, ID_BYTES, JSON_DEPTH, MESSAGE_BYTES, OWN_FILES, PARTITIONS,
-    RECIPIENTS,
+    CONNECTIONS, CORE_BACKLOG, CORES, DEDUPE_MS, HANDSHAKE_MS, ID_BYTES, JSON_DEPTH, MESSAGE_BYTES,
+    OWN_FILES, PARTITIONS, RECIPIENTS,
 };
 use crate::log::LogEvent;
 use crate::mesh::{Address, Inbox, Load, inboxes};

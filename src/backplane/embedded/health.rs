@@ -1,14 +1,7 @@
 //! How the log is: plain atomics that the log's threads write and anybody reads.
 
+use crate::counters::{COMMIT_US, SIZES};
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
-
-/// Upper bounds of the buckets of commit times, in microseconds; one more bucket has no bound.
-pub const COMMIT_US: [u64; 14] = [
-    100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000,
-    5_000_000,
-];
-/// Upper bounds of the buckets of records per commit; one more bucket has no bound.
-pub const COMMIT_SIZES: [u64; 12] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024, 4_096];
 
 /// What keeps the log from taking records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,8 +31,8 @@ pub struct Histogram<const N: usize> {
 /// What the log's threads count.
 #[derive(Debug, Default)]
 pub struct Health {
-    commit_us: Histogram<15>,
-    commit_records: Histogram<13>,
+    commit_us: Histogram<{ COMMIT_US.len() + 1 }>,
+    commit_records: Histogram<{ SIZES.len() + 1 }>,
     pub(super) rows: AtomicU64,
     pub(super) bytes: AtomicU64,
     pub(super) damaged: AtomicU64,
@@ -52,12 +45,12 @@ pub struct Health {
 /// One reading of [`Health`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HealthReading {
-    /// Commits by duration, see [`HealthReading::COMMIT_US`]; not cumulative.
-    pub commit_us: [u64; 15],
+    /// Commits by duration, see [`COMMIT_US`]; not cumulative.
+    pub commit_us: [u64; COMMIT_US.len() + 1],
     /// Microseconds of all commits.
     pub commit_us_sum: u64,
-    /// Commits by number of records, see [`HealthReading::COMMIT_SIZES`]; not cumulative.
-    pub commit_records: [u64; 13],
+    /// Commits by number of records, see [`SIZES`]; not cumulative.
+    pub commit_records: [u64; SIZES.len() + 1],
     /// Records of all commits.
     pub commit_records_sum: u64,
     /// Rows written since the start.
@@ -74,13 +67,6 @@ pub struct HealthReading {
     pub reopened: u64,
     /// What keeps it from taking records now.
     pub trouble: Trouble,
-}
-
-impl HealthReading {
-    /// Upper bounds in microseconds; the last count is of all beyond.
-    pub const COMMIT_US: [u64; 14] = COMMIT_US;
-    /// Upper bounds in records; the last count is of all beyond.
-    pub const COMMIT_SIZES: [u64; 12] = COMMIT_SIZES;
 }
 
 impl<const N: usize> Default for Histogram<N> {
@@ -125,8 +111,8 @@ impl Health {
     }
 
     pub(super) fn committed(&self, us: u64, records: u64, rows: u64) {
-        self.commit_us.add(&COMMIT_US, us);
-        self.commit_records.add(&COMMIT_SIZES, records);
+        self.commit_us.add(COMMIT_US, us);
+        self.commit_records.add(SIZES, records);
         self.rows.fetch_add(rows, Relaxed);
     }
 }
