@@ -125,6 +125,11 @@ impl Outbox {
         self.outputs.drain(..)
     }
 
+    /// How many things are to be done.
+    pub fn len(&self) -> usize {
+        self.outputs.len()
+    }
+
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
         self.outputs.is_empty()

@@ -79,7 +79,6 @@ impl Gateway {
             credit,
             heard_ms: now.mono_ms,
             told_ms: now.mono_ms,
-            opened_ms: now.mono_ms,
             timer_ms: u64::MAX,
             leave_ms: u64::MAX,
             expires_s,
