@@ -79,10 +79,16 @@ pub const ARRIVALS: usize = 32_768;
 pub const ARRIVAL_BYTES: usize = 32 << 20;
 /// Bytes of the buffer in which a socket's frames are collected, at first: many sockets may need one in one turn.
 pub const WRITE_BYTES: usize = 512;
-/// Bytes of the buffer that a socket is lent while it is active.
+/// Bytes that are read from a socket at a time.
 pub const READ_BYTES: usize = 4 << 10;
-/// The same after a read that filled it: a long message is coming.
+/// The same after a read that brought as many: a long message is coming.
 pub const READ_BYTES_LONG: usize = 64 << 10;
+/// Things a core has to do for others at the end of a turn. More: the turn ends at once, so that what is read later in
+/// it waits for less, and what was written to last is still in the processor's cache.
+pub const OUTPUTS_PER_TURN: usize = 64;
+/// Sockets of one core that are written to in one turn. More: the others wait for the next turn, in which what has
+/// come meanwhile is seen first; what that adds for them leaves in the same write.
+pub const SENDS_PER_TURN: usize = 128;
 /// Buffers of either size a core keeps for the next socket; more are given back to the allocator.
 pub const POOLED_BUFFERS: usize = 1_024;
 /// Long buffers a core keeps, likewise.
@@ -95,8 +101,6 @@ pub const REFUSAL_MS: u64 = 1_000;
 pub const REFUSAL_BYTES: usize = 64 << 10;
 /// Time a stopping core waits for its sockets to end after it has shut them all.
 pub const STOP_MS: u64 = 2_000;
-/// Silence after which an active socket gives its read buffer back and is parked without one.
-pub const QUIET_MS: u64 = 1_000;
 /// Time between two ticks of a core: the resolution of every deadline.
 pub const TICK_MS: u64 = 50;
 /// A turn of a core that takes longer is counted as late, for it delays every session of that core.

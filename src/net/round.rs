@@ -1,27 +1,50 @@
 //! One round of the ring without sleeping: what is complete is seen before anything else happens.
 
+use super::Driver;
+use std::future::poll_fn;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixDatagram;
+use std::task::Poll;
 
-/// A foreign wake makes monoio skip its wait, and with deferred completions only a wait runs them. A core that is
-/// woken by others in every turn would never see its own sockets. So after each foreign wake its inbox lets one
-/// round pass before it arms its bell again: nobody can wake it then, so the core does wait, on an operation that
-/// is complete at once.
+/// Lets a core look at its sockets between two pieces of other work.
+///
+/// A foreign wake, or a task that is runnable all the time, makes monoio skip its wait, and with deferred completions
+/// only a wait runs them: such a core would never see its own sockets. So it does wait, on an operation that is
+/// complete at once. On the other drivers it is enough that the task steps back once.
 pub struct Round {
-    /// A socket that is always ready to be written.
-    ready: monoio::net::UnixStream,
+    /// A socket that is always ready to be written, where completions are deferred.
+    ready: Option<monoio::net::UnixStream>,
 }
 
 impl Round {
-    /// One for a core. It holds one descriptor.
-    pub fn new() -> std::io::Result<Self> {
+    /// One for a core. It holds one descriptor at most.
+    pub fn new(driver: Driver) -> std::io::Result<Self> {
+        if !driver.defers_completions() {
+            return Ok(Self { ready: None });
+        }
         let fd = OwnedFd::from(UnixDatagram::unbound()?);
-        Ok(Self { ready: monoio::net::UnixStream::from_std(fd.into())? })
+        Ok(Self { ready: Some(monoio::net::UnixStream::from_std(fd.into())?) })
     }
 
     /// Comes back in the next turn, after the core's own completions.
     pub async fn pass(&self) {
-        // An error also means that the ring has been round.
-        let _ = self.ready.writable(true).await;
+        match &self.ready {
+            // An error also means that the ring has been round.
+            Some(ready) => drop(ready.writable(true).await),
+            None => step_back().await,
+        }
     }
+}
+
+/// To the end of the run queue.
+async fn step_back() {
+    let mut again = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut again, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }

@@ -1,10 +1,13 @@
 //! One stream socket of a core, and what can be done to it without waiting.
 
-use super::reader::{ReadEnd, judge};
 use monoio::io::{AsyncReadRent, AsyncWriteRentExt};
 use monoio::net::UnixStream;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
+
+/// The peer sends no more, or the connection broke.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended;
 
 /// A connected socket that nobody reads or writes at the moment.
 ///
@@ -48,9 +51,9 @@ impl Socket {
     }
 
     /// Reads into the empty `buffer`, which comes back either way. Await it to the end, after [`Socket::ready`].
-    pub async fn read(&mut self, buffer: Vec<u8>) -> (Result<(), ReadEnd>, Vec<u8>) {
+    pub async fn read(&mut self, buffer: Vec<u8>) -> (Result<(), Ended>, Vec<u8>) {
         let (result, buffer) = self.0.read(buffer).await;
-        (judge(result), buffer)
+        (if matches!(result, Ok(1..)) { Ok(()) } else { Err(Ended) }, buffer)
     }
 
     /// Writes all of `bytes`. False: the peer is gone.
@@ -71,6 +74,30 @@ pub(super) fn borrow(stream: &UnixStream) -> BorrowedFd<'_> {
     use std::os::fd::AsRawFd;
     // SAFETY: the stream owns the descriptor and outlives the borrow.
     unsafe { BorrowedFd::borrow_raw(stream.as_raw_fd()) }
+}
+
+/// Reads what is there into `buffer`, without waiting.
+#[allow(unsafe_code)]
+pub(super) fn receive_now(fd: impl AsFd, buffer: &mut [u8]) -> io::Result<usize> {
+    use std::os::fd::AsRawFd;
+    // SAFETY: a call on an open descriptor with a buffer and its length.
+    let got = unsafe {
+        libc::recv(fd.as_fd().as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len(), libc::MSG_DONTWAIT)
+    };
+    usize::try_from(got).map_err(|_| io::Error::last_os_error())
+}
+
+/// Hands the kernel as much of `bytes` as it has room for, without waiting. A peer that is gone is an error, not a
+/// signal.
+#[allow(unsafe_code)]
+pub(super) fn send_now(fd: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
+    use std::os::fd::AsRawFd;
+    // SAFETY: a call on an open descriptor with a buffer and its length.
+    let taken = unsafe {
+        let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+        libc::send(fd.as_fd().as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), flags)
+    };
+    usize::try_from(taken).map_err(|_| io::Error::last_os_error())
 }
 
 /// We send no more: the peer sees the end after what was written.

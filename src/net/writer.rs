@@ -1,44 +1,40 @@
-//! Writing one socket: what a turn produces is collected and leaves in one send, and the next send waits for it.
+//! Writing one socket: what a turn produces is collected and handed to the kernel in one call at the turn's end.
 //!
-//! A [`Writer`] is plain state; the core sends for it at the end of a turn ([`Writer::start`]) and gives it back the
-//! half when that is done ([`Writer::finish`]). While a send is in flight the half is with it, so there is never
-//! a second one.
+//! A buffer is lent only until the kernel has taken its bytes, which is at once as long as the peer keeps up. Where
+//! it does not, the rest stays with the [`Writer`] and its core waits, by [`Writer::writable`], until there is room.
 
+use super::socket::{borrow, send_now};
 use super::{Pool, Reader, Size, Socket};
-use monoio::buf::IoBuf;
-use monoio::io::{AsyncWriteRent, OwnedReadHalf, OwnedWriteHalf, Splitable};
 use monoio::net::UnixStream;
+use std::future::Future;
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::rc::Rc;
 
 /// What one socket still has to send.
 pub struct Writer {
-    /// Collected since the last send began. Has no memory while it is empty.
+    /// Collected and not taken by the kernel. Has no memory while there is nothing.
     pending: Vec<u8>,
-    /// `None` while a send is in flight.
-    half: Option<OwnedWriteHalf<UnixStream>>,
-    /// The same socket, to shut it down whatever is in flight.
-    control: Reader,
-    /// Bytes of the send in flight that the kernel has not taken.
-    in_flight: u32,
+    stream: Rc<UnixStream>,
 }
 
-/// A send in flight: its half of the socket and its buffer.
-pub struct Sending {
-    half: OwnedWriteHalf<UnixStream>,
-    buffer: Vec<u8>,
-    sent: usize,
-    /// What its owner counts it as.
-    pub cost: u32,
+/// What became of a send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// The kernel has taken these bytes, and nothing is left.
+    All(usize),
+    /// The kernel has taken these and has no room for more: wait for [`Writer::writable`].
+    Some(usize),
+    /// The peer is gone.
+    Broken,
 }
 
 impl Socket {
-    /// For a session: a half to read, which its task owns, and a writer, which the core's table keeps.
+    /// For a session: a side to read, which its task owns, and one to write, which the core's table keeps.
     pub fn split(self) -> (Reader, Writer) {
-        let (read, write) = self.0.into_split();
-        let control = Reader::new(OwnedReadHalf(Rc::clone(&read.0)));
-        let writer = Writer { pending: Vec::new(), half: Some(write), control, in_flight: 0 };
-        (Reader::new(read), writer)
+        let stream = Rc::new(self.0);
+        let writer = Writer { pending: Vec::new(), stream: Rc::clone(&stream) };
+        (Reader(stream), writer)
     }
 }
 
@@ -51,46 +47,45 @@ impl Writer {
         &mut self.pending
     }
 
-    /// Bytes accepted and not taken by the kernel.
+    /// Bytes that the kernel has not taken.
     pub fn unsent(&self) -> usize {
-        self.pending.len() + self.in_flight as usize
-    }
-
-    /// A send is in flight.
-    pub fn is_sending(&self) -> bool {
-        self.half.is_none()
+        self.pending.len()
     }
 
     /// Everything was taken by the kernel.
     pub fn is_idle(&self) -> bool {
-        self.half.is_some() && self.pending.is_empty()
+        self.pending.is_empty()
     }
 
-    /// Begins to send what was collected, unless nothing was or a send is in flight. It takes its cost with it.
-    pub fn start(&mut self, cost: &mut u32) -> Option<Sending> {
-        if self.pending.is_empty() {
-            return None;
+    /// Hands the kernel what was collected, as far as it has room. The buffer goes back when it is empty.
+    pub fn send(&mut self, pool: &mut Pool) -> Sent {
+        let mut taken = 0;
+        while taken < self.pending.len() {
+            match send_now(borrow(&self.stream), &self.pending[taken..]) {
+                Ok(bytes) => taken += bytes,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    // The kernel says that it has room when a good part of its buffer is free, so the rest is moved
+                    // a few times at most.
+                    self.pending.drain(..taken);
+                    return Sent::Some(taken);
+                }
+                Err(_) => return Sent::Broken,
+            }
         }
-        let half = self.half.take()?;
-        let buffer = std::mem::take(&mut self.pending);
-        // One send is at most one message beyond a budget.
-        self.in_flight = buffer.len() as u32;
-        Some(Sending { half, buffer, sent: 0, cost: std::mem::take(cost) })
+        self.discard(pool);
+        Sent::All(taken)
     }
 
-    /// The kernel has taken so many more bytes of the send in flight.
-    pub fn progress(&mut self, bytes: usize) {
-        self.in_flight = self.in_flight.saturating_sub(bytes as u32);
+    /// Waits until the kernel has room again, or the connection is over. May be dropped at any time.
+    pub fn writable(&self) -> impl Future<Output = ()> + use<> {
+        let stream = Rc::clone(&self.stream);
+        async move {
+            // The send that follows tells an error better.
+            let _ = stream.writable(false).await;
+        }
     }
 
-    /// The send is over, whole or not.
-    pub fn finish(&mut self, sending: Sending, pool: &mut Pool) {
-        pool.give(sending.buffer);
-        self.half = Some(sending.half);
-        self.in_flight = 0;
-    }
-
-    /// Forgets what was not sent, for the peer is gone.
+    /// Forgets what was not sent.
     pub fn discard(&mut self, pool: &mut Pool) {
         pool.give(std::mem::take(&mut self.pending));
     }
@@ -98,28 +93,6 @@ impl Writer {
 
 impl AsFd for Writer {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.control.as_fd()
-    }
-}
-
-impl Sending {
-    /// Sends once. How many bytes the kernel took; 0: the connection is broken.
-    pub async fn send(&mut self) -> usize {
-        let buffer = std::mem::take(&mut self.buffer);
-        let (result, buffer) = if self.sent == 0 {
-            self.half.write(buffer).await
-        } else {
-            let (result, rest) = self.half.write(buffer.slice(self.sent..)).await;
-            (result, rest.into_inner())
-        };
-        self.buffer = buffer;
-        let taken = result.unwrap_or(0);
-        self.sent += taken;
-        taken
-    }
-
-    /// Everything was taken.
-    pub fn is_done(&self) -> bool {
-        self.sent == self.buffer.len()
+        borrow(&self.stream)
     }
 }

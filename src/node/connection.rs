@@ -1,18 +1,17 @@
 //! One upgraded connection: the task that reads it, and what the core remembers of it.
 //!
-//! A silent connection is its entry in the table and a task that waits for bytes without a buffer. When bytes come
-//! it is lent one for one read; if more come soon after, the buffer stays in flight until a second of silence.
+//! A connection is its entry in the table and a task that waits for bytes without a buffer. When bytes come they are
+//! read into the core's scratch and obeyed at once; only where it may not go on is the rest kept for it.
 
 use super::core::{Adopted, Shared, State};
 use super::gate::{Seat, Settled};
 use super::table::Key;
-use super::{echo, session};
-use crate::limits::{QUIET_MS, READ_BYTES};
+use super::{echo, flush, session};
+use crate::limits::{READ_BYTES, READ_BYTES_LONG};
 use crate::model::CloseCode;
-use crate::net::{Quiet, ReadEnd, Reader, Sending, Size, Socket, Writer, silence};
+use crate::net::{Reader, Socket, Took, Writer, silence};
 use crate::router::Connect;
 use crate::wire::websocket::Receiver;
-use monoio::io::CancelHandle;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
@@ -20,19 +19,21 @@ use std::task::{Poll, Waker};
 pub(super) struct Connection {
     pub(super) receiver: Receiver,
     pub(super) writer: Writer,
-    /// What only a connection that is busy, or held up, needs.
-    busy: Option<Box<Busy>>,
+    /// What only a connection that is held up needs.
+    held_up: Option<Box<HeldUp>>,
     /// The shard's slot, or [`NO_SESSION`].
     session: u32,
     /// What the collected frames cost the session's budget.
     pub(super) collected: u32,
-    /// When bytes were last read: milliseconds of the core's clock, of which the low bits do.
-    heard_ms: u32,
     pub(super) phase: Phase,
     /// It stands in `dirty`.
     pub(super) dirty: bool,
+    /// Its socket has no room: somebody waits for that.
+    pub(super) blocked: bool,
     /// It stands in `incomplete`.
     pub(super) incomplete: bool,
+    /// Its last read was filled to the brim: the next one may bring more.
+    long: bool,
     /// Its reading task has ended.
     pub(super) unread: bool,
     /// Its place among the node's connections; a drain waits for it.
@@ -40,16 +41,16 @@ pub(super) struct Connection {
 }
 
 // The figure that idle memory per connection is counted with.
-const _: () = assert!(size_of::<Connection>() <= 96);
+const _: () = assert!(size_of::<Connection>() <= 80);
 
 /// In place of a slot: the connection echoes, or has been a session.
 const NO_SESSION: u32 = u32::MAX;
 
-/// What only a connection that is busy, or held up, needs.
+/// What only a connection that is held up needs.
 #[derive(Default)]
-pub(super) struct Busy {
-    /// Takes the read buffer back; there while one is in flight.
-    pub(super) quiet: Option<Quiet>,
+pub(super) struct HeldUp {
+    /// What was read and not obeyed when it was parked: at most what one read brings.
+    held: Vec<u8>,
     /// A message for which there was no room: the first to be obeyed when there is.
     pub(super) waiting: Option<Box<[u8]>>,
     /// The reading task, while it may not read.
@@ -96,30 +97,24 @@ pub(super) enum Flow {
     Go,
     /// Not before the connection is unparked; what was not used is fed again then.
     Park,
-}
-
-/// Why a reading task stops reading with a buffer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Next {
-    /// It is silent: wait without a buffer.
-    Idle,
-    /// It is over.
+    /// No more: it is over.
     End,
 }
 
 impl Connection {
-    fn new(writer: Writer, now_ms: u64, seat: Seat) -> Self {
+    fn new(writer: Writer, seat: Seat) -> Self {
         Self {
             _seat: seat.settle(),
             receiver: Receiver::default(),
             writer,
-            busy: None,
+            held_up: None,
             session: NO_SESSION,
             collected: 0,
-            heard_ms: (now_ms as u32).wrapping_sub(QUIET_MS as u32),
             phase: Phase::Open,
             dirty: false,
+            blocked: false,
             incomplete: false,
+            long: false,
             unread: false,
         }
     }
@@ -134,48 +129,31 @@ impl Connection {
         self.session = slot.unwrap_or(NO_SESSION);
     }
 
-    /// What it needs while it is busy.
-    pub(super) fn busy(&mut self) -> &mut Busy {
-        self.busy.get_or_insert_default()
+    /// What it needs while it is held up.
+    pub(super) fn held_up(&mut self) -> &mut HeldUp {
+        self.held_up.get_or_insert_default()
     }
 
     /// A message that waits for room.
     pub(super) fn take_waiting(&mut self) -> Option<Box<[u8]>> {
-        self.busy.as_mut()?.waiting.take()
+        self.held_up.as_mut()?.waiting.take()
     }
 
     /// Its reading task may go on.
     pub(super) fn wake(&mut self) {
-        if let Some(waker) = self.busy.as_mut().and_then(|busy| busy.parked.take()) {
+        if let Some(waker) = self.held_up.as_mut().and_then(|held_up| held_up.parked.take()) {
             waker.wake();
         }
     }
 
     /// Its reading task waits to be woken.
     fn is_parked(&self) -> bool {
-        self.busy.as_ref().is_some_and(|busy| busy.parked.is_some())
+        self.held_up.as_ref().is_some_and(|held_up| held_up.parked.is_some())
     }
 
-    /// Its read buffer came back.
-    pub(super) fn rest(&mut self) {
-        if let Some(busy) = &mut self.busy {
-            busy.quiet = None;
-            if busy.waiting.is_none() && busy.parked.is_none() {
-                self.busy = None;
-            }
-        }
-    }
-
-    /// Bytes were read. How long after the last ones.
-    pub(super) fn heard(&mut self, now_ms: u64) -> u64 {
-        let silence = self.silence_ms(now_ms);
-        self.heard_ms = now_ms as u32;
-        silence
-    }
-
-    /// How long nothing was read.
-    pub(super) fn silence_ms(&self, now_ms: u64) -> u64 {
-        u64::from((now_ms as u32).wrapping_sub(self.heard_ms))
+    /// It is not held up any more.
+    fn rest(&mut self) {
+        self.held_up = None;
     }
 
     /// Shuts it both ways: its reading task ends, and a send in flight fails.
@@ -191,12 +169,6 @@ impl Connection {
             self.incomplete = true;
             incomplete.push(key);
         }
-    }
-
-    /// Begins to send what the turn collected.
-    pub(super) fn start_sending(&mut self) -> Option<Sending> {
-        self.dirty = false;
-        self.writer.start(&mut self.collected)
     }
 }
 
@@ -219,7 +191,7 @@ pub(super) fn begin(
     seat: Seat,
 ) {
     let (reader, writer) = socket.split();
-    let key = state.table.insert(Connection::new(writer, state.now.mono_ms, seat));
+    let key = state.table.insert(Connection::new(writer, seat));
     state.figures.connections += 1;
     state.append(key, |out| out.extend_from_slice(greeting));
     match purpose {
@@ -230,91 +202,76 @@ pub(super) fn begin(
     if state.stopping {
         state.table.get_mut(key).expect("it was just entered").silence();
     }
-    if unread.is_empty() {
-        monoio::spawn(attend(Rc::clone(core), key, reader));
-    } else {
-        monoio::spawn(catch_up(Rc::clone(core), key, reader, unread));
+    let said_more = !unread.is_empty();
+    if said_more && let Some(connection) = state.table.get_mut(key) {
+        connection.held_up().held = unread;
     }
+    monoio::spawn(attend(Rc::clone(core), key, reader, said_more));
 }
 
-/// A connection that has said something behind its request.
-async fn catch_up(core: Shared, key: Key, reader: Reader, unread: Vec<u8>) {
-    obey(&core, key, unread).await;
-    attend(core, key, reader).await;
-}
-
-/// A connection's reading task. Its future is small: what a busy connection needs is in a box of its own, and as
-/// a block it holds what it was given only once.
+/// A connection's reading task, which begins with what was read behind its request. It is small, for every silent
+/// connection has one: as a block it holds what it was given only once.
 #[allow(clippy::manual_async_fn)]
-fn attend(core: Shared, key: Key, mut reader: Reader) -> impl Future<Output = ()> {
+fn attend(core: Shared, key: Key, reader: Reader, said_more: bool) -> impl Future<Output = ()> {
     async move {
-        loop {
-            let _ = reader.ready().await;
-            if Box::pin(busy(&core, key, &mut reader)).await == Next::End {
-                break;
+        let mut flow = if said_more { core.enter().feed_held(key) } else { Flow::Go };
+        while flow != Flow::End {
+            if flow == Flow::Park {
+                unparked(&core, key).await;
+            } else {
+                let _ = reader.ready().await;
             }
+            let mut state = core.enter();
+            flow = if flow == Flow::Park { state.feed_held(key) } else { state.read(key, &reader) };
+            flush::end_long_turn(&core, &mut state);
         }
         core.enter().ended(key);
     }
 }
 
-/// Reads until it is silent. The first read needs no buffer in flight: the bytes are there, and often they are all,
-/// as with an answer to a ping.
-async fn busy(core: &Shared, key: Key, reader: &mut Reader) -> Next {
-    let buffer = core.look().pool.take(Size::Short);
-    let (result, buffer) = reader.read_ready(buffer).await;
-    let lately = core.enter().heard(key, result, buffer.len());
-    if result.is_err() {
-        core.look().pool.give(buffer);
-        return Next::End;
-    }
-    let mut size = size_after(&buffer);
-    obey(core, key, buffer).await;
-    if !lately && size == Size::Short {
-        return Next::Idle;
-    }
-    let Some(handle) = core.look().activate(key) else { return Next::End };
-    let next = stay(core, key, reader, &mut size, handle).await;
-    core.look().deactivate(key);
-    next
-}
-
-/// Reads with a buffer always in flight, until the tick takes it back.
-async fn stay(core: &Shared, key: Key, reader: &mut Reader, size: &mut Size, quiet: CancelHandle) -> Next {
-    loop {
-        let buffer = core.look().pool.take(*size);
-        let (result, buffer) = reader.read(buffer, quiet.clone()).await;
-        core.enter().heard(key, result, buffer.len());
-        match result {
-            Ok(()) => {
-                *size = size_after(&buffer);
-                obey(core, key, buffer).await;
+impl State {
+    /// Reads what is there and lets it be obeyed.
+    fn read(&mut self, key: Key, reader: &Reader) -> Flow {
+        let Some(connection) = self.table.get_mut(key) else { return Flow::End };
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let room = if connection.long { READ_BYTES_LONG } else { READ_BYTES };
+        let flow = match reader.take(&mut scratch[..room]) {
+            Took::Bytes(bytes) => {
+                self.figures.bytes_read += bytes as u64;
+                // A read that filled its buffer is followed by more.
+                connection.long = bytes == room;
+                self.feed_or_hold(key, &mut scratch[..bytes])
             }
-            Err(end) => {
-                core.look().pool.give(buffer);
-                return if end == ReadEnd::GivenBack { Next::Idle } else { Next::End };
-            }
-        }
+            Took::Nothing => Flow::Go,
+            Took::End => Flow::End,
+        };
+        self.scratch = scratch;
+        flow
     }
-}
 
-/// A buffer that was filled to the brim is followed by more.
-fn size_after(buffer: &[u8]) -> Size {
-    if buffer.len() >= READ_BYTES { Size::Long } else { Size::Short }
-}
-
-/// Feeds what was read, waiting wherever the connection may not go on, and gives the buffer back.
-async fn obey(core: &Shared, key: Key, mut buffer: Vec<u8>) {
-    let mut at = 0;
-    loop {
-        let (used, flow) = feed(&mut core.enter(), key, &mut buffer[at..]);
-        at += used;
-        match flow {
-            Flow::Go => break,
-            Flow::Park => unparked(core, key).await,
+    /// Feeds what was read, and keeps what may not be obeyed yet.
+    fn feed_or_hold(&mut self, key: Key, bytes: &mut [u8]) -> Flow {
+        let (used, flow) = feed(self, key, bytes);
+        if flow == Flow::Park
+            && let Some(connection) = self.table.get_mut(key)
+        {
+            connection.held_up().held = bytes[used..].to_vec();
         }
+        flow
     }
-    core.look().pool.give(buffer);
+
+    /// The same with what was kept.
+    fn feed_held(&mut self, key: Key) -> Flow {
+        let Some(connection) = self.table.get_mut(key) else { return Flow::End };
+        let mut held = std::mem::take(&mut connection.held_up().held);
+        let flow = self.feed_or_hold(key, &mut held);
+        if flow == Flow::Go
+            && let Some(connection) = self.table.get_mut(key)
+        {
+            connection.rest();
+        }
+        flow
+    }
 }
 
 /// Lets whoever serves the connection obey `bytes`, as far as it may go on: how many were used, and whether to.
@@ -336,7 +293,7 @@ async fn unparked(core: &Shared, key: Key) {
             return Poll::Ready(());
         }
         asked = true;
-        connection.busy().parked = Some(cx.waker().clone());
+        connection.held_up().parked = Some(cx.waker().clone());
         Poll::Pending
     })
     .await;

@@ -15,7 +15,7 @@ use crate::access::Access;
 use crate::admin::Question;
 use crate::backplane::Log;
 use crate::counters::{Histogram, SIZES};
-use crate::limits::{FRESH_MS, STOP_MS};
+use crate::limits::{FRESH_MS, READ_BYTES_LONG, STOP_MS};
 use crate::log::{Append, LogEvent};
 use crate::mesh::{Address, Inbox, Outbox};
 use crate::model::{Now, Parcel};
@@ -90,9 +90,9 @@ pub(super) struct State {
     pub(super) partials: PartialBudget,
     pub(super) outbox: Outbox<Mail>,
     /// Connections with something to send, each once.
-    pub(super) dirty: Vec<Key>,
-    /// Connections that hold a read buffer.
-    pub(super) active: Vec<Key>,
+    pub(super) dirty: VecDeque<Key>,
+    /// What is read goes here first, [`READ_BYTES_LONG`] at most, and is obeyed before anything else is read.
+    pub(super) scratch: Vec<u8>,
     /// Connections with an incomplete message.
     pub(super) incomplete: Vec<Key>,
     /// Connections in their close handshake, and until when they may be.
@@ -139,8 +139,8 @@ impl Core {
             pool: Pool::default(),
             partials: PartialBudget::default(),
             outbox: Outbox::new(config.index, addresses),
-            dirty: Vec::new(),
-            active: Vec::new(),
+            dirty: VecDeque::new(),
+            scratch: vec![0; READ_BYTES_LONG],
             incomplete: Vec::new(),
             closing: VecDeque::new(),
             figures: Figures::default(),
@@ -171,15 +171,12 @@ impl Core {
     /// The state, because something happens: begins a turn if none is open. Never held across an await.
     pub(super) fn enter(&self) -> RefMut<'_, State> {
         let mut state = self.state.borrow_mut();
-        if state.turn.enter() {
-            state.now = state.turn.now();
-        }
+        state.begin_turn();
         state
     }
 
     /// Shows a copy of the core's figures. Never waits: if somebody reads the last one just now, the next will do.
     pub(super) fn publish(&self, state: &mut State) {
-        state.figures.active = state.active.len();
         state.figures.pool_bytes = state.pool.bytes();
         state.figures.partial_bytes = state.partials.used();
         if let Ok(mut shown) = self.config.shown.try_lock() {
@@ -194,6 +191,13 @@ impl Core {
 }
 
 impl State {
+    /// Begins a turn if none is open.
+    pub(super) fn begin_turn(&mut self) {
+        if self.turn.enter() {
+            self.now = self.turn.now();
+        }
+    }
+
     /// Whether somebody new may become a session here.
     pub(super) fn takes_sessions(&self) -> bool {
         self.log.is_some() && !self.draining
@@ -245,12 +249,12 @@ pub(super) async fn run(
     ready: impl FnOnce(),
 ) -> io::Result<()> {
     let listener = Rc::new(Listener::adopt(listener)?);
-    let round = Round::new()?;
+    let driver = config.driver;
     let core = Rc::new(Core::new(config, Rc::clone(&listener), addresses));
-    monoio::spawn(flush::flush_each_turn(Rc::clone(&core)));
+    monoio::spawn(flush::flush_each_turn(Rc::clone(&core), Round::new(driver)?));
     monoio::spawn(tick::tick(Rc::clone(&core)));
     monoio::spawn(arrive::accept(Rc::clone(&core), Rc::clone(&listener)));
-    monoio::spawn(receive(Rc::clone(&core), inbox, round));
+    monoio::spawn(receive(Rc::clone(&core), inbox, Round::new(driver)?));
     hear_of_the_log(&core).await;
     ready();
     stopped(&core).await;
@@ -304,9 +308,8 @@ async fn receive(core: Shared, mut inbox: Inbox<Mail>, round: Round) {
                     return;
                 }
             }
-            if core.config.driver.defers_completions() {
-                round.pass().await;
-            }
+            // Others may wake us in every turn; our own sockets come between.
+            round.pass().await;
             match inbox.try_next() {
                 Some(next) => batch = next,
                 None => break,

@@ -3,12 +3,13 @@
 use super::connection::{Connection, Phase, Service};
 use super::core::{Mail, State};
 use super::table::Key;
-use crate::limits::{CLOSE_MS, OUTBOUND_BYTES, QUIET_MS};
+use crate::limits::{CLOSE_MS, OUTBOUND_BYTES};
 use crate::model::CloseCode;
-use crate::net::{Quiet, ReadEnd, Sending, half_close};
+use crate::net::{Sent, half_close};
 use crate::router::Output;
 use crate::wire::websocket::{Opcode, PartialBudget, write_close, write_frame};
-use monoio::io::CancelHandle;
+use std::collections::VecDeque;
+use std::future::Future;
 
 impl State {
     /// Does what the shard wants done: the only place where its outputs become effects. Called at the end of each
@@ -134,67 +135,64 @@ impl State {
         }
     }
 
-    /// The kernel has taken some of a send.
-    pub(super) fn progress(&mut self, key: Key, bytes: usize) {
+    /// Sends what was collected for a connection. `Some`: its socket has no room; wait for this, then
+    /// [`State::unblocked`]. After the close frame we say that there is no more.
+    pub(super) fn send(&mut self, key: Key) -> Option<impl Future<Output = ()> + use<>> {
+        let Self { table, pool, .. } = self;
+        let connection = table.get_mut(key)?;
+        connection.dirty = false;
+        let unsent = connection.writer.unsent();
+        if connection.blocked {
+            return None;
+        }
+        let sent = connection.writer.send(pool);
+        match sent {
+            Sent::All(0) => {}
+            Sent::All(bytes) | Sent::Some(bytes) => self.written(key, bytes, unsent),
+            Sent::Broken => {
+                connection.writer.discard(pool);
+                connection.silence();
+            }
+        }
+        let connection = self.table.get_mut(key)?;
+        if let Sent::Some(_) = sent {
+            connection.blocked = true;
+            return Some(connection.writer.writable());
+        }
+        if connection.writer.is_idle() {
+            if connection.unread {
+                self.forget(key);
+            } else if connection.phase == Phase::Closing {
+                connection.phase = Phase::HalfClosed;
+                half_close(&connection.writer);
+            }
+        }
+        None
+    }
+
+    /// The kernel has taken `bytes` of what was `unsent`: that much of its budget is free again.
+    fn written(&mut self, key: Key, bytes: usize, unsent: usize) {
+        self.figures.writes += 1;
         self.figures.bytes_written += bytes as u64;
         let Some(connection) = self.table.get_mut(key) else { return };
-        connection.writer.progress(bytes);
+        let cost = (u64::from(connection.collected) * bytes as u64 / unsent as u64) as u32;
+        connection.collected -= cost;
         if connection.writer.unsent() <= OUTBOUND_BYTES / 2 {
             connection.wake();
         }
-    }
-
-    /// A send is over: what came meanwhile is next, and after the close frame we say that there is no more.
-    pub(super) fn sent(&mut self, key: Key, sending: Sending, whole: bool) {
-        self.figures.writes += 1;
-        let Self { table, pool, dirty, .. } = self;
-        let Some(connection) = table.get_mut(key) else { return };
-        let cost = sending.cost;
-        connection.writer.finish(sending, pool);
-        if whole && let Service::Session(slot) = connection.service() {
+        if let Service::Session(slot) = connection.service() {
             self.shard.on_written(slot, cost, self.now, &mut self.out);
         }
-        if !whole {
-            connection.writer.discard(pool);
-            connection.silence();
-        }
-        if connection.unread {
-            return self.forget(key);
-        }
-        if !connection.writer.is_idle() {
-            mark(connection, key, dirty);
-        } else if connection.phase == Phase::Closing {
-            connection.phase = Phase::HalfClosed;
-            half_close(&connection.writer);
-        }
     }
 
-    /// A read has returned. True if there was one shortly before: the connection is active.
-    pub(super) fn heard(&mut self, key: Key, result: Result<(), ReadEnd>, bytes: usize) -> bool {
-        let now_ms = self.now.mono_ms;
-        let Some(connection) = self.table.get_mut(key) else { return false };
-        if result.is_err() {
-            return false;
-        }
-        self.figures.bytes_read += bytes as u64;
-        connection.heard(now_ms) < QUIET_MS
+    /// A socket has room again.
+    pub(super) fn unblocked(&mut self, key: Key) {
+        let Some(connection) = self.table.get_mut(key) else { return };
+        connection.blocked = false;
+        mark(connection, key, &mut self.dirty);
     }
 
-    /// It keeps a read buffer in flight from now on, which the tick takes back by this handle.
-    pub(super) fn activate(&mut self, key: Key) -> Option<CancelHandle> {
-        let connection = self.table.get_mut(key)?;
-        self.active.push(key);
-        Some(connection.busy().quiet.insert(Quiet::default()).handle())
-    }
-
-    /// Its read buffer came back.
-    pub(super) fn deactivate(&mut self, key: Key) {
-        if let Some(connection) = self.table.get_mut(key) {
-            connection.rest();
-        }
-    }
-
-    /// Its reading task has ended: the peer sends no more. A send in flight has nobody to wait for.
+    /// Its reading task has ended: the peer sends no more.
     pub(super) fn ended(&mut self, key: Key) {
         let Some(connection) = self.table.get_mut(key) else { return };
         connection.unread = true;
@@ -230,16 +228,10 @@ impl State {
         self.shard.on_closed(slot, self.now, &mut self.out);
     }
 
-    /// Takes it out of the table, unless a send still holds its half.
+    /// Takes it out of the table.
     fn forget(&mut self, key: Key) {
-        let Self { table, pool, dirty, .. } = self;
+        let Self { table, pool, .. } = self;
         let Some(connection) = table.get_mut(key) else { return };
-        if connection.writer.is_sending() {
-            return;
-        }
-        if !connection.writer.is_idle() && connection.phase != Phase::Silenced {
-            return mark(connection, key, dirty);
-        }
         connection.writer.discard(pool);
         self.leave(key);
         self.table.remove(key);
@@ -255,8 +247,8 @@ fn begin_closing(connection: &mut Connection, partials: &mut PartialBudget) {
 }
 
 /// It has something to send at the end of this turn.
-pub(super) fn mark(connection: &mut Connection, key: Key, dirty: &mut Vec<Key>) {
+pub(super) fn mark(connection: &mut Connection, key: Key, dirty: &mut VecDeque<Key>) {
     if !std::mem::replace(&mut connection.dirty, true) {
-        dirty.push(key);
+        dirty.push_back(key);
     }
 }

@@ -28,8 +28,6 @@ pub struct Figures {
     pub arrival_bytes: usize,
     /// Connections open now that were upgraded.
     pub connections: usize,
-    /// Of those, the ones that hold a read buffer.
-    pub active: usize,
     /// Connections handed to another core.
     pub handed_on: u64,
     /// Bytes read after the upgrade.

@@ -1,28 +1,65 @@
 //! The end of a turn: one send per socket that has something, one batch per other core, and the turn is measured.
+//!
+//! Always holds: a turn is bounded. One that has produced much ends early, and one that has more sockets to write to
+//! than [`SENDS_PER_TURN`] leaves the others to the next, before which the core looks at its sockets again.
 
 use super::core::{Shared, State};
 use super::figures::Figures;
 use super::table::Key;
-use crate::net::Sending;
-use std::future::poll_fn;
+use crate::limits::{OUTPUTS_PER_TURN, SENDS_PER_TURN};
+use crate::net::Round;
+use std::future::{Future, poll_fn};
 use std::rc::Rc;
 use std::time::Duration;
 
 /// The core's flusher, for as long as the core lives.
-pub(super) async fn flush_each_turn(core: Shared) {
+pub(super) async fn flush_each_turn(core: Shared, round: Round) {
     loop {
         poll_fn(|cx| core.look().turn.poll_open(cx.waker())).await;
-        let mut state = core.look();
-        flush(&core, &mut state);
-        let took = state.turn.close();
-        state.count_turn(took);
+        end_turn(&core, &mut core.look());
+        while core.look().has_more() {
+            // Others come first: who sends to a thousand does not delay who sends to one.
+            round.pass().await;
+            end_turn(&core, &mut core.enter());
+        }
+        let state = core.look();
         if state.stopping && state.table.len() == 0 {
             return;
         }
     }
 }
 
+/// Ends a turn that has produced much already; what is left is the flusher's.
+pub(super) fn end_long_turn(core: &Shared, state: &mut State) {
+    if state.out.len() < OUTPUTS_PER_TURN {
+        return;
+    }
+    end_turn(core, state);
+    if state.has_more() {
+        state.begin_turn();
+    }
+}
+
+fn end_turn(core: &Shared, state: &mut State) {
+    state.carry_out();
+    for _ in 0..SENDS_PER_TURN {
+        let Some(key) = state.dirty.pop_front() else { break };
+        if let Some(writable) = state.send(key) {
+            monoio::spawn(unblock(Rc::clone(core), key, writable));
+        }
+    }
+    state.settle();
+    state.outbox.flush();
+    let took = state.turn.close();
+    state.count_turn(took);
+}
+
 impl State {
+    /// Something is left for the next turn, which nobody else may begin.
+    fn has_more(&self) -> bool {
+        !self.dirty.is_empty() || !self.out.is_empty()
+    }
+
     /// A turn is over. Of a late one it is asked whose fault that was.
     fn count_turn(&mut self, took: Duration) {
         self.figures.turn(took);
@@ -33,30 +70,8 @@ impl State {
     }
 }
 
-fn flush(core: &Shared, state: &mut State) {
-    state.carry_out();
-    let mut dirty = std::mem::take(&mut state.dirty);
-    for key in dirty.drain(..) {
-        if let Some(sending) = state.table.get_mut(key).and_then(|connection| connection.start_sending()) {
-            monoio::spawn(send(Rc::clone(core), key, sending));
-        }
-    }
-    state.dirty = dirty;
-    state.settle();
-    state.outbox.flush();
-}
-
-/// Sends what one turn had for one socket. What comes meanwhile waits for the next send.
-async fn send(core: Shared, key: Key, mut sending: Sending) {
-    loop {
-        let taken = sending.send().await;
-        let mut state = core.enter();
-        if taken > 0 {
-            state.progress(key, taken);
-            if !sending.is_done() {
-                continue;
-            }
-        }
-        return state.sent(key, sending, taken > 0);
-    }
+/// Waits for room in a socket's buffer. What comes for it meanwhile waits with the rest.
+async fn unblock(core: Shared, key: Key, writable: impl Future<Output = ()>) {
+    writable.await;
+    core.enter().unblocked(key);
 }

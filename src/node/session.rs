@@ -55,7 +55,7 @@ pub(super) fn feed(state: &mut State, key: Key, slot: u32, bytes: &mut [u8]) -> 
             Verdict::Hungry => return (all, Flow::Go),
             Verdict::Wait(message) => {
                 if let Some(connection) = state.table.get_mut(key) {
-                    connection.busy().waiting = Some(message);
+                    connection.held_up().waiting = Some(message);
                 }
                 return (all - input.len(), Flow::Park);
             }

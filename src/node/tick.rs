@@ -1,12 +1,10 @@
-//! Twenty times a second: deadlines, buffers that nobody uses, and a copy of the core's figures for who asks.
+//! Twenty times a second: deadlines, and a copy of the core's figures for who asks.
 
 use super::core::{Shared, State};
-use crate::limits::{PARTIAL_MS, QUIET_MS, TICK_MS};
+use crate::limits::{PARTIAL_MS, TICK_MS};
 use crate::model::CloseCode;
 use std::time::Duration;
 
-/// Ticks between two looks at sockets that hold a buffer.
-const QUIET_TICKS: u64 = QUIET_MS / 4 / TICK_MS;
 /// Ticks in a second.
 const SECOND_TICKS: u64 = 1_000 / TICK_MS;
 
@@ -22,9 +20,6 @@ pub(super) async fn tick(core: Shared) {
         state.starved.since();
         state.cut_late_closers();
         state.tick_shard();
-        if count.is_multiple_of(QUIET_TICKS) {
-            state.take_back_buffers();
-        }
         if count.is_multiple_of(SECOND_TICKS) {
             state.close_slow_senders();
             state.pool.trim();
@@ -53,21 +48,6 @@ impl State {
             self.closing.pop_front();
             self.cut(key);
         }
-    }
-
-    /// From sockets that were silent for a while.
-    fn take_back_buffers(&mut self) {
-        let Self { active, table, now, .. } = self;
-        active.retain(|&key| {
-            let Some(connection) = table.get_mut(key) else { return false };
-            let silence_ms = connection.silence_ms(now.mono_ms);
-            let Some(quiet) = &mut connection.busy().quiet else { return false };
-            if silence_ms < QUIET_MS {
-                return true;
-            }
-            quiet.give_back();
-            false
-        });
     }
 
     /// Whose message has been incomplete for too long.

@@ -61,7 +61,7 @@ fn a_message_may_come_byte_by_byte_and_in_fragments() {
 }
 
 #[test]
-fn a_silent_socket_gives_its_buffer_back_and_still_hears() {
+fn a_silent_socket_holds_no_buffer_and_still_hears() {
     for driver in drivers() {
         let node = node(1, driver);
         let mut peer = Peer::connect(node.addr, "/v1/echo");
@@ -69,13 +69,14 @@ fn a_silent_socket_gives_its_buffer_back_and_still_hears() {
             for n in 0..20 {
                 peer.text(format!("{n}").as_bytes());
                 assert_eq!(peer.next(), Got::Text(format!("{n}").into_bytes()));
-                thread::sleep(Duration::from_millis(1));
             }
-            eventually("the buffer is taken back", || {
-                total(&node, |figures| figures.active as u64) == 0
-                    && total(&node, |f| f.connections as u64) == 1
-            });
+            thread::sleep(Duration::from_millis(200));
         }
+        // What was lent has come back each time: the pool has what one socket needs at a time, and no more.
+        eventually("the buffers are back", || {
+            let held = total(&node, |figures| figures.pool_bytes as u64);
+            held > 0 && held <= 8 << 10
+        });
     }
 }
 
