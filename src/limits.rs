@@ -89,7 +89,11 @@ pub const OUTPUTS_PER_TURN: usize = 64;
 /// Sockets of one core that are written to in one turn. More: the others wait for the next turn, in which what has
 /// come meanwhile is seen first; what that adds for them leaves in the same write.
 pub const SENDS_PER_TURN: usize = 128;
-/// Buffers of either size a core keeps for the next socket; more are given back to the allocator.
+/// The largest of those that is kept for the next socket, grown as it is.
+pub const WRITE_BYTES_KEPT: usize = 16 << 10;
+/// Bytes of those that a core keeps together; more are given back to the allocator.
+pub const FRAME_POOL_BYTES: usize = 1 << 20;
+/// Short buffers for reading that a core keeps, likewise.
 pub const POOLED_BUFFERS: usize = 1_024;
 /// Long buffers a core keeps, likewise.
 pub const POOLED_BUFFERS_LONG: usize = 32;

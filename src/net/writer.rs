@@ -87,7 +87,7 @@ impl Writer {
 
     /// Forgets what was not sent.
     pub fn discard(&mut self, pool: &mut Pool) {
-        pool.give(std::mem::take(&mut self.pending));
+        pool.give(Size::Frame, std::mem::take(&mut self.pending));
     }
 }
 

@@ -132,7 +132,7 @@ impl Line {
             self.since = Instant::now();
         }
         self.exchange.push(&buffer);
-        self.core.enter().pool.give(buffer);
+        self.core.enter().pool.give(size, buffer);
         self.count_held();
         if self.core.look().figures.body_bytes > BODY_BYTES {
             let _ = self.reply(&Reply::crowded(), CLOSING).await;

@@ -176,7 +176,7 @@ async fn read_head(
         incoming.push(&buffer);
         let read = buffer.len();
         let mut state = core.enter();
-        state.pool.give(buffer);
+        state.pool.give(Size::Short, buffer);
         result.map_err(|_| Turned::Gone)?;
         if let Some(head) = incoming.head()? {
             return Ok(head);
@@ -312,7 +312,7 @@ pub(super) async fn drain(core: &Shared, socket: &mut Socket) {
         let buffer = core.look().pool.take(Size::Short);
         let (result, buffer) = socket.read(buffer).await;
         forgotten += buffer.len();
-        core.look().pool.give(buffer);
+        core.look().pool.give(Size::Short, buffer);
         if result.is_err() {
             return;
         }
