@@ -12,6 +12,8 @@ pub mod append;
 pub mod arrive;
 pub mod deliver;
 mod output;
+#[cfg(test)]
+mod rig;
 mod settings;
 mod shard;
 mod timers;

@@ -313,7 +313,8 @@ impl Shard {
             return !send.to.iter().any(|to| out.is_full(core(to)));
         }
         let records = send.to.len() + usize::from(send.copy);
-        let bytes = records * (send.body.len() + send.to_json.len() + ENVELOPE_BYTES);
+        let copied = if send.copy { send.to_json.len() } else { 0 };
+        let bytes = records * (send.body.len() + Envelope::BESIDE) + copied;
         self.sends.has_room(records, bytes)
     }
 
@@ -423,8 +424,19 @@ impl Shard {
 
     /// One envelope per recipient, and one for the sender's own devices if it asks for a copy.
     fn envelopes(&self, from: Option<IdRef<'_>>, send: &SendCommand<'_>) -> Vec<(Partition, Envelope)> {
+        let mut envelopes = Vec::with_capacity(send.to.len() + 1);
+        match send.to {
+            Recipients::One(to) => envelopes.push(self.message(to, from, send, b"")),
+            Recipients::Many { .. } => {
+                let SendCommand { id, body, .. } = *send;
+                let kind = Kind::Message;
+                let message = Envelope::new(EnvelopeParts { kind, to: None, from, id, copied_to: b"", body });
+                envelopes.extend(send.to.iter().map(|to| (self.partition(to), message.to_one_of_list(to))));
+            }
+        }
         let copy = from.filter(|_| send.copy).map(|own| self.message(own, from, send, send.to_json));
-        send.to.iter().map(|to| self.message(to, from, send, b"")).chain(copy).collect()
+        envelopes.extend(copy);
+        envelopes
     }
 
     fn message(
@@ -457,8 +469,6 @@ impl Shard {
 
 /// When to try again where a core had no room.
 const CROWDED_RETRY_MS: u32 = 200;
-/// Bytes of an envelope beside its body and `to`: two more identifiers and its head.
-const ENVELOPE_BYTES: usize = 3 * crate::limits::ID_BYTES + 64;
 
 /// Bytes that the answer to a send may need at worst: an error that names each recipient of a list.
 fn answer_cost(first: &Envelope, list: &[(Partition, Envelope)]) -> u32 {
@@ -467,3 +477,7 @@ fn answer_cost(first: &Envelope, list: &[(Partition, Envelope)]) -> u32 {
     // The longest message of an answer, escaped, and its frame.
     768 + id + list.iter().map(name).sum::<u32>()
 }
+
+#[cfg(test)]
+#[path = "shard_tests.rs"]
+mod tests;

@@ -14,7 +14,7 @@ use super::turn::Turn;
 use crate::counters::Refusal;
 use crate::limits::RECIPIENTS;
 use crate::log::{Append, Ticket};
-use crate::model::{ClientId, Envelope, ErrorCode, ErrorPush, Failed, Partition, Push};
+use crate::model::{Envelope, ErrorCode, ErrorPush, Failed, Partition, Push};
 
 /// The sends of one core that wait for the log.
 #[derive(Debug)]
@@ -42,8 +42,8 @@ struct Send {
     envelope: Envelope,
     /// Whether it went to a list, so that failures are told one by one.
     list: bool,
-    /// Recipients in the order of their tickets; kept only for lists, to name those that fail.
-    recipients: Box<[ClientId]>,
+    /// Its envelopes in the order of their tickets; kept only for lists, to name the recipients that fail.
+    listed: Box<[Envelope]>,
     failed: Vec<(u16, ErrorCode, u32)>,
 }
 
@@ -93,8 +93,8 @@ impl Sends {
         let bytes: usize = envelopes.iter().map(|(_, envelope)| envelope.size()).sum();
         assert!(self.has_room(envelopes.len(), bytes), "a send began without room for it");
         assert!((1..=RECIPIENTS + 1).contains(&envelopes.len()), "{} records of one send", envelopes.len());
-        let recipients = match list {
-            true => envelopes.iter().map(|(_, envelope)| envelope.to().to_client()).collect(),
+        let listed = match list {
+            true => envelopes.iter().map(|(_, envelope)| envelope.clone()).collect(),
             false => Box::default(),
         };
         self.appends += envelopes.len();
@@ -107,7 +107,7 @@ impl Sends {
             at_ms: 0,
             envelope: envelopes[0].1.clone(),
             list,
-            recipients,
+            listed,
             failed: Vec::new(),
         });
         for (recipient, (partition, envelope)) in envelopes.into_iter().enumerate() {
@@ -136,7 +136,7 @@ impl Sends {
             at_ms: 0,
             envelope: envelope.clone(),
             list: false,
-            recipients: Box::default(),
+            listed: Box::default(),
             failed: Vec::new(),
         });
         turn.out.push(Output::Append(Append {
@@ -157,7 +157,7 @@ impl Sends {
             at_ms: 0,
             envelope,
             list: false,
-            recipients: Box::default(),
+            listed: Box::default(),
             failed: Vec::new(),
         });
         Ticket { core: turn.core, send, recipient: 0 }
@@ -217,7 +217,7 @@ impl Send {
                 .failed
                 .iter()
                 .map(|&(recipient, code, _)| Failed {
-                    to: self.recipients[usize::from(recipient)].clone(),
+                    to: self.listed[usize::from(recipient)].to().to_client(),
                     code,
                 })
                 .collect(),
