@@ -1,7 +1,7 @@
 //! One shard alone on its node, for tests beside the code: what is done to it, and what it wants done.
 
 use super::{Connect, Flow, Outbox, Output, Settings, Shard};
-use crate::log::{Append, Appended, LogEvent, Record};
+use crate::log::{Append, Appended, LogEvent, Page, Read, Record};
 use crate::model::{
     ClientId, IdRef, Now, Position, Push, Recipients, SendCommand, Start, StartFrom, Topology,
 };
@@ -96,5 +96,24 @@ impl Lone {
     /// The log is alive and has told all.
     pub fn beat(&mut self) {
         self.tell(LogEvent::Beat);
+    }
+
+    /// Time passes, silently.
+    pub fn pass(&mut self, ms: u64) {
+        self.now.mono_ms += ms;
+        self.now.unix_ms += ms;
+    }
+
+    /// What is asked of the log; everything else is forgotten.
+    pub fn reads(&mut self) -> Vec<Read> {
+        let read = |output| if let Output::Read(read) = output { Some(read) } else { None };
+        self.outputs().into_iter().filter_map(read).collect()
+    }
+
+    /// The log answers a read: there is nothing.
+    pub fn nothing(&mut self, read: &Read) {
+        let (start, through) = (Position::START, read.upto);
+        let page = Page { start, records: Vec::new(), through, counted: 0, more: false };
+        self.tell(LogEvent::Page(read.ticket, Ok(page)));
     }
 }

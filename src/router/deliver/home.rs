@@ -318,3 +318,7 @@ pub(super) fn elsewhere(mailbox: &Mailbox, here: u16) -> Vec<(u16, Vec<SessionRe
     }
     cores
 }
+
+#[cfg(test)]
+#[path = "home_tests.rs"]
+mod tests;

@@ -101,6 +101,10 @@ impl Home {
             Purpose::Pull { request, beginning, limit } => {
                 self.pulled(&client, request, beginning, limit, page, turn);
             }
+            // A page may have been long on its way: `welcome` is said from a younger one.
+            Purpose::Attach { session, ask, beginning, from } if !self.is_fresh(turn.now.mono_ms) => {
+                self.stale.push(Stale::Begin { client, session, ask, beginning, from });
+            }
             Purpose::Attach { session, ask, beginning, from } => match page {
                 Ok(page) => self.attached_by_log(&client, session, ask, beginning, page, turn),
                 Err(Unreadable::Unresumed(why)) => {
