@@ -145,6 +145,8 @@ pub const OWN_FILES: usize = 128;
 pub const TAKE_MS: u32 = 30_000;
 /// Age beyond which what a core knows of its log is too old to say `welcome` or `live` from.
 pub const FRESH_MS: u64 = 1_000;
+/// Sessions that waited for a fresher log and are served at its next beat, and again at each tick. More: at the next.
+pub const STALE_PER_TICK: usize = 2_048;
 /// `send` patterns in one token. More: the token is refused.
 pub const PERMITS: usize = 256;
 /// Token signatures checked in one turn of a core; more wait for the next turn.
@@ -261,6 +263,9 @@ const _: () = assert!(RECIPIENTS * (ID_BYTES + 3) < SKIM_BYTES);
 const _: () = assert!(READ_BYTES < READ_BYTES_LONG && HEAD_BYTES <= READ_BYTES_LONG);
 // A dead peer is noticed before the balancers' usual idle limit of a minute.
 const _: () = assert!(PING_INTERVAL_MS + PONG_TIMEOUT_MS < 60_000);
+// Sessions are served faster after a silence than a core takes new ones, and long before they give up.
+const _: () =
+    assert!(STALE_PER_TICK > ACCEPTS_PER_TURN && (WELCOME_MS / TICK_MS) as usize * STALE_PER_TICK > 400_000);
 // A core that hears every beat but one still knows enough, and idle cores are not called stale.
 const _: () = assert!(BEAT_MS * 2 < FRESH_MS);
 // A count is written long before the commits it would be counted from leave the dedupe window.

@@ -11,6 +11,7 @@
 pub mod append;
 pub mod arrive;
 pub mod deliver;
+mod line;
 mod output;
 #[cfg(test)]
 mod rig;

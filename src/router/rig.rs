@@ -116,4 +116,14 @@ impl Lone {
         let page = Page { start, records: Vec::new(), through, counted: 0, more: false };
         self.tell(LogEvent::Page(read.ticket, Ok(page)));
     }
+
+    /// A tick.
+    pub fn tick(&mut self) {
+        self.shard.on_tick(self.now, &mut self.out);
+    }
+
+    /// The socket is gone.
+    pub fn close(&mut self, slot: u32) {
+        self.shard.on_closed(slot, self.now, &mut self.out);
+    }
 }
