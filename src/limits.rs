@@ -60,7 +60,8 @@ pub const PARTIAL_BYTES: usize = 64 << 20;
 pub const PARTIAL_MS: u64 = 30_000;
 /// Growth step of a partial message: a declared length is never trusted with more than this.
 pub const PARTIAL_STEP: usize = 16 << 10;
-/// Appends of one core that the log has not answered. Reached: the session whose send needs one is parked.
+/// Appends of one core that the log has not answered. Reached: the session whose send needs one is parked, until as
+/// many are answered; from the HTTP API: 503.
 pub const APPENDS_IN_FLIGHT: usize = 16_384;
 /// Bytes of those appends. Reached: likewise.
 pub const APPEND_BYTES_IN_FLIGHT: usize = 64 << 20;

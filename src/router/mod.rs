@@ -15,6 +15,7 @@ mod line;
 mod output;
 #[cfg(test)]
 mod rig;
+mod room;
 mod settings;
 mod shard;
 mod timers;
@@ -23,6 +24,7 @@ mod turn;
 pub use arrive::{Connect, SessionPhase};
 pub use deliver::SessionInfo;
 pub use output::{Answer, Outbox, Output, Pulled, Request};
+pub use room::Room;
 pub use settings::{Bounds, Settings};
 pub use shard::{Flow, Shard};
 pub use turn::Turn;

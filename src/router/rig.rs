@@ -79,6 +79,13 @@ impl Lone {
         self.shard.on_send(slot, send, self.now, &mut self.out)
     }
 
+    /// An ephemeral message.
+    pub fn whisper(&mut self, slot: u32, to: &str) -> Flow {
+        let to = Recipients::One(IdRef::new(to).unwrap());
+        let send = SendCommand { id: None, to, to_json: b"", copy: false, ephemeral: true, body: b"1" };
+        self.shard.on_send(slot, send, self.now, &mut self.out)
+    }
+
     /// The log has made it durable: its home is told, then its sender.
     pub fn durable(&mut self, append: Append) {
         let Append { ticket, partition, envelope } = append;

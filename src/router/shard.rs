@@ -5,9 +5,10 @@
 //! work: a home answers a question with at most one share of replay.
 
 use super::append::{Finished, Origin, Sends};
-use super::arrive::{Connect, Gateway};
+use super::arrive::{Connect, Gateway, Want};
 use super::deliver::{Home, SessionInfo};
 use super::output::{Answer, Outbox, Output, Request};
+use super::room::Room;
 use super::settings::Settings;
 use super::turn::Turn;
 use crate::access::Claims;
@@ -94,10 +95,12 @@ impl Shard {
 
     /// The client sends. Its frame is well formed; whether it may, and whether there is room, is judged here.
     pub fn on_send(&mut self, slot: u32, send: SendCommand<'_>, now: Now, out: &mut Outbox) -> Flow {
-        if !self.has_room(&send, out) {
-            self.gateway.crowd(slot, self.settings.core);
+        let name = self.gateway.name(slot, self.settings.core);
+        if let Some(want) = self.wants(name, &send, out) {
+            self.gateway.crowd(name, want);
             return Flow::Park;
         }
+        self.gateway.came(name);
         if let Err(error) = self.gateway.permit(slot, &send, now) {
             self.counters.refuse(super::append::refusal(error.code));
             self.gateway.answer(slot, Push::Error(Box::new(error)), &mut turn!(self, now, out));
@@ -185,8 +188,7 @@ impl Shard {
     pub fn on_tick(&mut self, now: Now, out: &mut Outbox) {
         let mut turn = turn!(self, now, out);
         self.gateway.tick(&mut turn);
-        // Who waited for another core's inbox tries again; the log's room is told by its answers.
-        self.gateway.uncrowd(&mut turn);
+        self.gateway.uncrowd(self.sends.free(), &mut turn);
         self.home.tick(&mut turn);
         self.work_off(now, out);
     }
@@ -208,7 +210,7 @@ impl Shard {
     ) {
         let envelopes = self.envelopes(from, send);
         let bytes = envelopes.iter().map(|(_, envelope)| envelope.size()).sum();
-        if !self.sends.has_room(envelopes.len(), bytes) {
+        if !self.has_room(Room { records: envelopes.len(), bytes }) {
             self.counters.refuse(Refusal::Unavailable);
             let refused = Answer::Refused { code: ErrorCode::Unavailable, retry_after_ms: CROWDED_RETRY_MS };
             return out.push(Output::Answer(request, refused));
@@ -221,7 +223,7 @@ impl Shard {
     pub fn erase(&mut self, request: Request, client: &ClientId, now: Now, out: &mut Outbox) {
         let envelope = self.envelope(Kind::Erase, client.as_ref());
         let partition = self.partition(client.as_ref());
-        if !self.sends.has_room(1, envelope.size()) {
+        if !self.has_room(Room { records: 1, bytes: envelope.size() }) {
             let refused = Answer::Refused { code: ErrorCode::Unavailable, retry_after_ms: CROWDED_RETRY_MS };
             return out.push(Output::Answer(request, refused));
         }
@@ -307,15 +309,20 @@ impl Shard {
         &mut self.counters
     }
 
-    fn has_room(&self, send: &SendCommand<'_>, out: &Outbox) -> bool {
-        if send.ephemeral {
-            let core = |to| self.settings.topology.place(to).core;
-            return !send.to.iter().any(|to| out.is_full(core(to)));
+    /// Whether the log takes so much from the HTTP API, beside what is kept for sessions.
+    fn has_room(&self, room: Room) -> bool {
+        self.sends.free().holds(room.and(self.gateway.kept()))
+    }
+
+    /// What the session's command must wait for, if for anything.
+    fn wants(&self, session: SessionRef, send: &SendCommand<'_>, out: &Outbox) -> Option<Want> {
+        let free = self.sends.free();
+        if !send.ephemeral {
+            return Some(Want::Log(need(send))).filter(|&want| self.gateway.waits_for(session, want, free));
         }
-        let records = send.to.len() + usize::from(send.copy);
-        let copied = if send.copy { send.to_json.len() } else { 0 };
-        let bytes = records * (send.body.len() + Envelope::BESIDE) + copied;
-        self.sends.has_room(records, bytes)
+        let inboxes = send.to.iter().map(|to| Want::Inbox(self.settings.topology.place(to).core));
+        let is_full = |want| matches!(want, Want::Inbox(core) if out.room(core) == 0);
+        inboxes.into_iter().find(|&want| is_full(want) || self.gateway.waits_for(session, want, free))
     }
 
     fn append(&mut self, slot: u32, send: &SendCommand<'_>, now: Now, out: &mut Outbox) {
@@ -390,16 +397,15 @@ impl Shard {
                 }
             }
         }
-        if self.gateway.is_crowded() && self.sends.in_flight() <= self.settings.bounds.appends_in_flight / 2 {
-            self.gateway.uncrowd(&mut turn);
-        }
+        self.gateway.call_to_log(self.sends.free(), &mut turn);
     }
 
-    /// Works off what gateway and home of this core have for each other.
+    /// Works off what gateway and home of this core have for each other, and looks at who waits for the mesh.
     fn work_off(&mut self, now: Now, out: &mut Outbox) {
         while let Some(parcel) = self.values.pop_front() {
             self.take(self.settings.core, parcel, now, out);
         }
+        self.gateway.call_to_inboxes(&mut turn!(self, now, out));
     }
 
     fn take(&mut self, from_core: u16, parcel: Parcel, now: Now, out: &mut Outbox) {
@@ -469,6 +475,13 @@ impl Shard {
 
 /// When to try again where a core had no room.
 const CROWDED_RETRY_MS: u32 = 200;
+
+/// A bound on what the log must take of a send.
+fn need(send: &SendCommand<'_>) -> Room {
+    let records = send.to.len() + usize::from(send.copy);
+    let copied = if send.copy { send.to_json.len() } else { 0 };
+    Room { records, bytes: records * (send.body.len() + Envelope::BESIDE) + copied }
+}
 
 /// Bytes that the answer to a send may need at worst: an error that names each recipient of a list.
 fn answer_cost(first: &Envelope, list: &[(Partition, Envelope)]) -> u32 {

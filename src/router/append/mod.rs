@@ -9,6 +9,7 @@ mod origin;
 pub use origin::Origin;
 
 use super::output::Output;
+use super::room::Room;
 use super::settings::Bounds;
 use super::turn::Turn;
 use crate::counters::Refusal;
@@ -64,10 +65,15 @@ impl Sends {
         Self { waiting: Vec::new(), free: Vec::new(), appends: 0, bytes: 0, bounds }
     }
 
-    /// Whether so many more records of so many bytes may be handed to the log now.
-    pub fn has_room(&self, records: usize, bytes: usize) -> bool {
-        self.appends + records <= self.bounds.appends_in_flight
-            && self.bytes + bytes <= self.bounds.append_bytes_in_flight
+    /// How much more may be handed to the log now.
+    pub fn free(&self) -> Room {
+        let most = self.most();
+        most.less(Room { records: self.appends, bytes: self.bytes })
+    }
+
+    /// How much may be with the log at all.
+    pub fn most(&self) -> Room {
+        Room { records: self.bounds.appends_in_flight, bytes: self.bounds.append_bytes_in_flight }
     }
 
     /// Records in flight.
@@ -82,7 +88,7 @@ impl Sends {
 
     /// Hands one record per envelope to the log and waits for all of them. `list`: the sender named several.
     ///
-    /// Panics beyond the room that [`Sends::has_room`] has promised.
+    /// Panics beyond the room that [`Sends::free`] has promised.
     pub fn begin(
         &mut self,
         origin: Origin,
@@ -91,7 +97,10 @@ impl Sends {
         turn: &mut Turn<'_>,
     ) {
         let bytes: usize = envelopes.iter().map(|(_, envelope)| envelope.size()).sum();
-        assert!(self.has_room(envelopes.len(), bytes), "a send began without room for it");
+        assert!(
+            self.free().holds(Room { records: envelopes.len(), bytes }),
+            "a send began without room for it"
+        );
         assert!((1..=RECIPIENTS + 1).contains(&envelopes.len()), "{} records of one send", envelopes.len());
         let listed = match list {
             true => envelopes.iter().map(|(_, envelope)| envelope.clone()).collect(),
@@ -125,7 +134,7 @@ impl Sends {
         turn: &mut Turn<'_>,
     ) {
         let bytes = envelope.size();
-        assert!(self.has_room(1, bytes), "a send began without room for it");
+        assert!(self.free().holds(Room { records: 1, bytes }), "a send began without room for it");
         self.appends += 1;
         self.bytes += bytes;
         let send = self.keep(Send {
