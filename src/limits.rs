@@ -63,7 +63,8 @@ pub const PARTIAL_STEP: usize = 16 << 10;
 /// Appends of one core that the log has not answered. Reached: the session whose send needs one is parked, until as
 /// many are answered; from the HTTP API: 503.
 pub const APPENDS_IN_FLIGHT: usize = 16_384;
-/// Bytes of those appends. Reached: likewise.
+/// Bytes of those appends, a list's body counted for each recipient. Reached: likewise. A list that alone is more, for
+/// which `--message-bytes` must have been raised: `too_large`.
 pub const APPEND_BYTES_IN_FLIGHT: usize = 64 << 20;
 /// Commands of one core that wait in another core's inbox, each counted once and again for each KiB of it. Reached:
 /// the session whose command needs it is parked.

@@ -95,6 +95,11 @@ impl Shard {
 
     /// The client sends. Its frame is well formed; whether it may, and whether there is room, is judged here.
     pub fn on_send(&mut self, slot: u32, send: SendCommand<'_>, now: Now, out: &mut Outbox) -> Flow {
+        if !send.ephemeral && !self.sends.most().holds(need(&send)) {
+            let mistake = too_large(&send, self.sends.most());
+            self.on_mistake(slot, &mistake, now, out);
+            return Flow::Go;
+        }
         let name = self.gateway.name(slot, self.settings.core);
         if let Some(want) = self.wants(name, &send, out) {
             self.gateway.crowd(name, want);
@@ -481,6 +486,17 @@ fn need(send: &SendCommand<'_>) -> Room {
     let records = send.to.len() + usize::from(send.copy);
     let copied = if send.copy { send.to_json.len() } else { 0 };
     Room { records, bytes: records * (send.body.len() + Envelope::BESIDE) + copied }
+}
+
+/// It will never fit: waiting for room would be for ever.
+fn too_large<'a>(send: &SendCommand<'a>, most: Room) -> Mistake<'a> {
+    let message = format!(
+        "the body comes to {} bytes for all {} recipients together; {} may be under way: name fewer or make it smaller",
+        need(send).bytes,
+        send.to.len(),
+        most.bytes
+    );
+    Mistake { id: send.id, code: ErrorCode::TooLarge, message: message.into() }
 }
 
 /// Bytes that the answer to a send may need at worst: an error that names each recipient of a list.

@@ -97,6 +97,21 @@ fn who_waits_for_another_cores_inbox_is_called_when_that_has_room() {
     assert_eq!(lone.whisper(slots[0], &there), Flow::Go);
 }
 
+#[test]
+fn a_list_that_will_never_fit_is_refused_at_once_and_holds_up_nobody() {
+    let mut lone = Lone::new(|settings| settings.bounds.append_bytes_in_flight = 10_000);
+    let alice = lone.open("alice", StartFrom::New);
+    drop(lone.outputs());
+    let body = vec![b'7'; 4_000];
+    assert_eq!(lone.send(alice, &["a", "b"], &body), Flow::Go, "it just fits");
+    assert_eq!(lone.appends().len(), 2);
+    assert_eq!(lone.send(alice, &["a", "b", "c"], &body), Flow::Go);
+    let [Push::Error(error)] = &lone.pushes(alice)[..] else { panic!("it is answered") };
+    assert_eq!((error.code, error.id.as_ref().map(ClientId::as_str)), (ErrorCode::TooLarge, Some("m-1")));
+    assert_eq!(lone.shard.counters().refusals[Refusal::TooLarge as usize], 1);
+    assert_eq!(lone.send(alice, &["a"], b"1"), Flow::Go, "the session goes on");
+}
+
 /// `CARGO_PROFILE_RELEASE_LTO=off cargo test --release --no-default-features --lib -- --ignored --nocapture list_of`
 #[test]
 #[ignore = "prints a figure"]

@@ -13,9 +13,13 @@ use super::room::Room;
 use super::settings::Bounds;
 use super::turn::Turn;
 use crate::counters::Refusal;
-use crate::limits::RECIPIENTS;
+use crate::limits::{APPEND_BYTES_IN_FLIGHT, MESSAGE_BYTES, RECIPIENTS};
 use crate::log::{Append, Ticket};
 use crate::model::{Envelope, ErrorCode, ErrorPush, Failed, Partition, Push};
+
+// Whatever list is sent or published within the default limit of a message fits, so that it is refused only where that
+// limit was raised.
+const _: () = assert!((RECIPIENTS + 1) * (MESSAGE_BYTES + Envelope::BESIDE) <= APPEND_BYTES_IN_FLIGHT);
 
 /// The sends of one core that wait for the log.
 #[derive(Debug)]
