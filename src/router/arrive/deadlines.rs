@@ -80,7 +80,7 @@ impl Gateway {
         if now.unix_ms / 1_000 >= session.expires_s {
             return self.close(slot, CloseCode::Expired, turn);
         }
-        if session.phase == SessionPhase::Resuming && now.mono_ms >= session.opened_ms + WELCOME_MS {
+        if session.phase == SessionPhase::Resuming && now.mono_ms >= session.behind_ms + WELCOME_MS {
             turn.counters.refuse(Refusal::NoWelcome);
             return self.close(slot, CloseCode::TryLater, turn);
         }
@@ -112,7 +112,7 @@ impl Gateway {
             + settings.ping_interval_ms
             + if session.pinged { settings.pong_timeout_ms } else { 0 };
         let welcome =
-            if session.phase == SessionPhase::Resuming { session.opened_ms + WELCOME_MS } else { u64::MAX };
+            if session.phase == SessionPhase::Resuming { session.behind_ms + WELCOME_MS } else { u64::MAX };
         let refresh = session.told_ms + settings.cursor_refresh_ms;
         let expiry = match session.expires_s.checked_mul(1_000) {
             // The wall clock may step; a look once a minute notices in time.

@@ -80,7 +80,7 @@ impl Gateway {
             credit,
             heard_ms: now.mono_ms,
             told_ms: now.mono_ms,
-            opened_ms: now.mono_ms,
+            behind_ms: now.mono_ms,
             timer_ms: u64::MAX,
             leave_ms: u64::MAX,
             expires_s,
@@ -202,3 +202,7 @@ pub(super) fn extras(settings: &Settings, permits: Option<Permits>) -> Option<Bo
     let rates = limited.then(SendBuckets::default);
     (permits.is_some() || limited).then(|| Box::new(Extras { permits, rates }))
 }
+
+#[cfg(test)]
+#[path = "gateway_tests.rs"]
+mod tests;

@@ -111,6 +111,7 @@ impl Gateway {
         self.advance(name.slot);
         let session = self.sessions.at(name.slot);
         session.phase = SessionPhase::CatchUp { held: true };
+        session.behind_ms = turn.now.mono_ms;
         session.ask.0 = session.ask.0.wrapping_add(1);
         turn.counters.catchups += 1;
         let hold = ToHome::Resume { ask: session.ask, position: session.position, credit: Credit(0) };
@@ -122,6 +123,9 @@ impl Gateway {
         let session = self.sessions.at(slot);
         let name = SessionRef { core: turn.core, slot, generation: session.generation };
         self.credit.give_back(std::mem::take(&mut session.credit));
+        if session.is_live() {
+            session.behind_ms = turn.now.mono_ms;
+        }
         session.phase = SessionPhase::CatchUp { held: true };
         if session.in_line {
             return;

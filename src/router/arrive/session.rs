@@ -81,8 +81,8 @@ pub struct Session {
     pub heard_ms: u64,
     /// Monotonic time at which the client was told its position.
     pub told_ms: u64,
-    /// Monotonic time of its upgrade.
-    pub opened_ms: u64,
+    /// Monotonic time since which it has been behind the present: of its upgrade, or of when it fell behind.
+    pub behind_ms: u64,
     /// Monotonic time of its timer that counts.
     pub timer_ms: u64,
     /// Monotonic time at which it is closed by a drain; `u64::MAX` otherwise.

@@ -57,7 +57,7 @@ impl Session {
             out.extend(position.leader_epoch.to_le_bytes());
             out.extend(position.offset.to_le_bytes());
         }
-        let times = [self.heard_ms, self.told_ms, self.opened_ms, self.timer_ms, self.leave_ms];
+        let times = [self.heard_ms, self.told_ms, self.behind_ms, self.timer_ms, self.leave_ms];
         times.into_iter().chain([self.expires_s]).for_each(|time| out.extend(time.to_le_bytes()));
         self.export_extras(out);
     }
@@ -115,7 +115,7 @@ impl Session {
             told: rest.position()?,
             heard_ms: rest.u64()?,
             told_ms: rest.u64()?,
-            opened_ms: rest.u64()?,
+            behind_ms: rest.u64()?,
             timer_ms: rest.u64()?,
             leave_ms: rest.u64()?,
             expires_s: rest.u64()?,
@@ -126,7 +126,7 @@ impl Session {
     /// Whether the promises of the type hold.
     fn is_possible(&self) -> bool {
         let holds_none = matches!(self.phase, SessionPhase::Live | SessionPhase::Closing);
-        let latest_ms = self.heard_ms.max(self.told_ms).max(self.opened_ms);
+        let latest_ms = self.heard_ms.max(self.told_ms).max(self.behind_ms);
         self.told <= self.position
             && !(holds_none && self.credit > 0)
             && self.outbound.checked_add(self.reserved).is_some()
@@ -258,7 +258,7 @@ mod tests {
                 credit: if holds_none { 0 } else { numbers.3 },
                 heard_ms: times.0[0],
                 told_ms: times.0[1],
-                opened_ms: times.0[2],
+                behind_ms: times.0[2],
                 timer_ms: times.1[0],
                 leave_ms: times.1[1],
                 expires_s: times.1[2],
