@@ -19,7 +19,8 @@ pub const HEAD_BYTES: usize = 8 << 10;
 pub const PUBLISH_BYTES: usize = 8 << 20;
 /// Bytes of a body where none is asked for, read and forgotten. More: 413.
 pub const IGNORED_BODY_BYTES: usize = 4 << 10;
-/// Bytes of request bodies that one core holds while they come in. More: the one that asks is answered 503.
+/// Bytes of request bodies that one core holds while they come in, and of answers while they are taken. More: who asks
+/// for more is answered 503. An answer to what was done already goes beyond it, one for each request that was let in.
 pub const BODY_BYTES: usize = 64 << 20;
 /// Time from a request's head to the end of its body. Later: 408 and close.
 pub const BODY_MS: u64 = 60_000;
@@ -257,7 +258,8 @@ const _: () =
 const _: () = assert!(MESSAGE_BYTES < SKIM_BYTES);
 // The largest publish fits what one core may have in flight, or it could never be accepted.
 const _: () = assert!(RECIPIENTS < APPENDS_IN_FLIGHT && PUBLISH_BYTES < APPEND_BYTES_IN_FLIGHT);
-// A core takes some of the largest publishes at once, and a page of a pull holds several of the largest messages.
+// A core takes some of the largest publishes at once, or many times as many pulls; and a page of a pull holds several of
+// the largest messages.
 const _: () = assert!(PUBLISH_BYTES * 4 <= BODY_BYTES && MESSAGE_BYTES * 8 <= PULL_BYTES);
 // The largest list of recipients (each once, quoted, with a comma) and a useful body fit the skim limit.
 const _: () = assert!(RECIPIENTS * (ID_BYTES + 3) < SKIM_BYTES);

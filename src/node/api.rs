@@ -1,7 +1,7 @@
 //! A connection to the HTTP API: its requests one after the other, each served on the core of the client it is about.
 //!
 //! Bounded like everything a peer may hold: the time to a head, to a body, between requests and to take an answer; the
-//! bytes of all bodies of a core.
+//! bytes of all bodies of a core, those that come in and those that wait for a peer to take them.
 
 use super::arrive;
 use super::core::{Mail, Shared};
@@ -74,7 +74,7 @@ impl Line {
             let next = match step {
                 Step::More => self.read().await,
                 Step::Continue => self.write(CONTINUE.to_vec()).await,
-                Step::Reply(reply, manner) => self.reply(&reply, manner).await,
+                Step::Reply(reply, manner) => self.reply(reply, manner).await,
                 Step::Over => return self.part().await,
                 Step::Upgrade(head) => {
                     let Self { core, socket, exchange, seat, .. } = self;
@@ -121,7 +121,7 @@ impl Line {
         };
         if timeout_at(self.since + Duration::from_millis(wait_ms), self.socket.ready()).await.is_err() {
             if !idle {
-                let _ = self.reply(&Reply::too_slow(), CLOSING).await;
+                let _ = self.reply(Reply::too_slow(), CLOSING).await;
             }
             return Next::End;
         }
@@ -135,7 +135,7 @@ impl Line {
         self.core.enter().pool.give(buffer);
         self.count_held();
         if self.core.look().figures.body_bytes > BODY_BYTES {
-            let _ = self.reply(&Reply::crowded(), CLOSING).await;
+            let _ = self.reply(Reply::crowded(), CLOSING).await;
             return Next::End;
         }
         if result.is_ok() { Next::Go } else { Next::End }
@@ -171,7 +171,7 @@ impl Line {
                 done(answer.await)
             }
         };
-        let next = self.reply(&reply, manner).await;
+        let next = self.reply(reply, manner).await;
         drop(busy);
         next
     }
@@ -235,21 +235,30 @@ impl Line {
         let (resumed, cursor, more) = (page.resumed, page.cursor, page.more);
         let log_epoch = self.core.look().identity.log_epoch;
         let messages = page.records.iter().map(|record| (&record.envelope, record.at_ms, record.position()));
-        pulled(Pulled { client: client.as_ref(), log_epoch, resumed, cursor, more }, messages)
+        let reply = pulled(Pulled { client: client.as_ref(), log_epoch, resumed, cursor, more }, messages);
+        // It is read again when there is room. Pages on their way here are bounded by the reads that may be out.
+        let held = self.core.look().figures.body_bytes;
+        if held + reply.body.len() > BODY_BYTES { Reply::crowded() } else { reply }
     }
 
-    async fn reply(&mut self, reply: &Reply, manner: Manner) -> Next {
+    async fn reply(&mut self, reply: Reply, manner: Manner) -> Next {
         if let Some(refusal) = reply.refusal {
             self.core.enter().figures.refuse(refusal);
         }
         let mut out = Vec::with_capacity(256 + reply.body.len());
         reply.write(manner, &mut out);
+        drop(reply);
         self.since = Instant::now();
         self.write(out).await
     }
 
+    /// Writes all of it. What the peer has not taken counts as long as it is here.
     async fn write(&mut self, bytes: Vec<u8>) -> Next {
-        if self.socket.write(bytes).await { Next::Go } else { Next::End }
+        let held = bytes.capacity();
+        self.core.look().figures.body_bytes += held;
+        let is_taken = self.socket.write(bytes).await;
+        self.core.look().figures.body_bytes -= held;
+        if is_taken { Next::Go } else { Next::End }
     }
 
     /// The last reply was written: the peer reads it to its end before the socket goes.
