@@ -17,6 +17,11 @@ pub const JSON_DEPTH: usize = 32;
 pub const HEAD_BYTES: usize = 8 << 10;
 /// Bytes of an HTTP publish body. More: 413.
 pub const PUBLISH_BYTES: usize = 8 << 20;
+/// Bytes of publishes that one core reads in one turn, each of them three times. Reached: the rest comes a millisecond
+/// later, whoever's it is. The worst JSON costs 8 ns a byte.
+pub const PUBLISH_TURN_BYTES: usize = 512 << 10;
+/// Bytes of an element of a publish that is too large, but whose `id` is looked for. Larger: it is refused without.
+pub const SALVAGED_BYTES: usize = 256 << 10;
 /// Bytes of a body where none is asked for, read and forgotten. More: 413.
 pub const IGNORED_BODY_BYTES: usize = 4 << 10;
 /// Bytes of request bodies that one core holds while they come in, and of answers while they are taken. More: who asks
@@ -258,6 +263,8 @@ const _: () =
 const _: () = assert!(MESSAGE_BYTES < SKIM_BYTES);
 // The largest publish fits what one core may have in flight, or it could never be accepted.
 const _: () = assert!(RECIPIENTS < APPENDS_IN_FLIGHT && PUBLISH_BYTES < APPEND_BYTES_IN_FLIGHT);
+// An element that is read whole, or looked through for its name, is about what one turn can afford.
+const _: () = assert!(MESSAGE_BYTES < SALVAGED_BYTES && SALVAGED_BYTES < PUBLISH_TURN_BYTES);
 // A core takes some of the largest publishes at once, or many times as many pulls; and a page of a pull holds several of
 // the largest messages.
 const _: () = assert!(PUBLISH_BYTES * 4 <= BODY_BYTES && MESSAGE_BYTES * 8 <= PULL_BYTES);

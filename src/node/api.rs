@@ -4,12 +4,12 @@
 //! bytes of all bodies of a core, those that come in and those that wait for a peer to take them.
 
 use super::arrive;
-use super::core::{Mail, Shared};
+use super::core::{Mail, Shared, State};
 use super::gate::Seat;
 use crate::http::clients::{SessionRow, SessionState};
 use crate::http::{
-    ApiRequest, CONTINUE, Exchange, Manner, Outcome, Publish, Pulled, Reply, Step, clients, command_of,
-    pulled,
+    ApiRequest, CONTINUE, Exchange, Manner, Outcome, PublishAnswer, Pulled, Reading, Reply, Step, clients,
+    command_of, pulled,
 };
 use crate::limits::{BODY_BYTES, BODY_MS, HANDSHAKE_MS, KEEP_ALIVE_MS, TAKE_MS};
 use crate::model::{ClientId, ErrorCode};
@@ -177,7 +177,7 @@ impl Line {
     }
 
     /// Asks the shard something that has one answer.
-    async fn ask(&self, ask: impl FnOnce(&mut super::core::State, Request)) -> Answer {
+    async fn ask(&self, ask: impl FnOnce(&mut State, Request)) -> Answer {
         let number = {
             let state = &mut *self.core.enter();
             let number = state.requests.begin();
@@ -190,21 +190,13 @@ impl Line {
     }
 
     async fn publish(&self, body: Vec<u8>) -> Reply {
-        let (number, mut answer) = {
-            let state = &mut *self.core.enter();
-            let (mut publish, mut answer) = match Publish::read(body, &mut state.parser) {
-                Ok(read) => read,
-                Err(reply) => return reply,
-            };
-            let number = state.requests.begin();
-            while let Some((element, text)) = publish.next() {
-                if let Some(publication) = answer.note(element, state.parser.publication(text)) {
-                    let request = Request { number, element };
-                    let command = command_of(&publication);
-                    state.shard.publish(request, Some(publication.from), &command, state.now, &mut state.out);
-                }
-            }
-            (number, answer)
+        let held = body.capacity();
+        self.core.look().figures.body_bytes += held;
+        let begun = self.begin_publish(body).await;
+        self.core.look().figures.body_bytes -= held;
+        let (number, mut answer) = match begun {
+            Ok(begun) => begun,
+            Err(reply) => return reply,
         };
         while !answer.is_complete() {
             let (element, outcome) = poll_fn(|cx| self.core.look().requests.poll(number, cx.waker())).await;
@@ -212,6 +204,47 @@ impl Line {
         }
         self.core.look().requests.end(number);
         answer.reply()
+    }
+
+    /// Takes a publish apart and gives its elements to the shard.
+    async fn begin_publish(&self, body: Vec<u8>) -> Result<(u32, PublishAnswer), Reply> {
+        let mut reading = Reading::new(body);
+        let (mut publish, mut answer) =
+            self.in_steps(|state, left| reading.step(&mut state.parser, left).transpose()).await?;
+        let number = self.core.enter().requests.begin();
+        self.in_steps(|state, left| {
+            while *left > 0 {
+                let Some((element, text)) = publish.next() else { return Some(()) };
+                *left = left.saturating_sub(text.len());
+                if let Some(publication) = answer.note(element, state.parser.publication(text)) {
+                    let request = Request { number, element };
+                    let command = command_of(&publication);
+                    state.shard.publish(request, Some(publication.from), &command, state.now, &mut state.out);
+                }
+            }
+            None
+        })
+        .await;
+        Ok((number, answer))
+    }
+
+    /// Does what costs time by the byte, until it says that it is done: no more in a turn than the core can afford.
+    async fn in_steps<T>(&self, mut step: impl FnMut(&mut State, &mut usize) -> Option<T>) -> T {
+        loop {
+            {
+                let state = &mut *self.core.enter();
+                let mut left = state.requests.readable(state.now.mono_ms);
+                if left > 0 {
+                    let done = step(state, &mut left);
+                    state.requests.left(left);
+                    if let Some(done) = done {
+                        return done;
+                    }
+                }
+            }
+            // Not a wake of ourselves: in a turn that comes by one the core does not look at its sockets.
+            monoio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 
     fn sessions(&self, client: &ClientId) -> Reply {
