@@ -4,8 +4,10 @@
 //! still waits for; a send is answered when none is missing, and then forgotten. What is in flight is bounded by
 //! [`Bounds::appends_in_flight`] and [`Bounds::append_bytes_in_flight`]: whoever finds no room is parked, not queued.
 
+mod need;
 mod origin;
 
+pub use need::{answer_cost, need, too_large};
 pub use origin::Origin;
 
 use super::output::Output;
