@@ -15,7 +15,7 @@ words! {
         Ack = "ack",
         /// From append to the frame handed to a live session's socket.
         Deliver = "deliver",
-        /// From a session's attach to its `live` after replay.
+        /// From a session's upgrade, or from when it fell behind, to its `live` after replay.
         Replay = "replay",
     }
 }

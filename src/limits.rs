@@ -17,9 +17,15 @@ pub const JSON_DEPTH: usize = 32;
 pub const HEAD_BYTES: usize = 8 << 10;
 /// Bytes of an HTTP publish body. More: 413.
 pub const PUBLISH_BYTES: usize = 8 << 20;
+/// Bytes of publishes that one core reads in one turn, each of them three times. Reached: the rest comes a millisecond
+/// later, whoever's it is. The worst JSON costs 8 ns a byte.
+pub const PUBLISH_TURN_BYTES: usize = 512 << 10;
+/// Bytes of an element of a publish that is too large, but whose `id` is looked for. Larger: it is refused without.
+pub const SALVAGED_BYTES: usize = 256 << 10;
 /// Bytes of a body where none is asked for, read and forgotten. More: 413.
 pub const IGNORED_BODY_BYTES: usize = 4 << 10;
-/// Bytes of request bodies that one core holds while they come in. More: the one that asks is answered 503.
+/// Bytes of request bodies that one core holds while they come in, and of answers while they are taken. More: who asks
+/// for more is answered 503. An answer to what was done already goes beyond it, one for each request that was let in.
 pub const BODY_BYTES: usize = 64 << 20;
 /// Time from a request's head to the end of its body. Later: 408 and close.
 pub const BODY_MS: u64 = 60_000;
@@ -60,9 +66,11 @@ pub const PARTIAL_BYTES: usize = 64 << 20;
 pub const PARTIAL_MS: u64 = 30_000;
 /// Growth step of a partial message: a declared length is never trusted with more than this.
 pub const PARTIAL_STEP: usize = 16 << 10;
-/// Appends of one core that the log has not answered. Reached: the session whose send needs one is parked.
+/// Appends of one core that the log has not answered. Reached: the session whose send needs one is parked, until as
+/// many are answered; from the HTTP API: 503.
 pub const APPENDS_IN_FLIGHT: usize = 16_384;
-/// Bytes of those appends. Reached: likewise.
+/// Bytes of those appends, a list's body counted for each recipient. Reached: likewise. A list that alone is more, for
+/// which `--message-bytes` must have been raised: `too_large`.
 pub const APPEND_BYTES_IN_FLIGHT: usize = 64 << 20;
 /// Commands of one core that wait in another core's inbox, each counted once and again for each KiB of it. Reached:
 /// the session whose command needs it is parked.
@@ -153,6 +161,8 @@ pub const OWN_FILES: usize = 128;
 pub const TAKE_MS: u32 = 30_000;
 /// Age beyond which what a core knows of its log is too old to say `welcome` or `live` from.
 pub const FRESH_MS: u64 = 1_000;
+/// Sessions that waited for a fresher log and are served at its next beat, and again at each tick. More: at the next.
+pub const STALE_PER_TICK: usize = 2_048;
 /// `send` patterns in one token. More: the token is refused.
 pub const PERMITS: usize = 256;
 /// Token signatures checked in one turn of a core; more wait for the next turn.
@@ -261,7 +271,10 @@ const _: () =
 const _: () = assert!(MESSAGE_BYTES < SKIM_BYTES);
 // The largest publish fits what one core may have in flight, or it could never be accepted.
 const _: () = assert!(RECIPIENTS < APPENDS_IN_FLIGHT && PUBLISH_BYTES < APPEND_BYTES_IN_FLIGHT);
-// A core takes some of the largest publishes at once, and a page of a pull holds several of the largest messages.
+// An element that is read whole, or looked through for its name, is about what one turn can afford.
+const _: () = assert!(MESSAGE_BYTES < SALVAGED_BYTES && SALVAGED_BYTES < PUBLISH_TURN_BYTES);
+// A core takes some of the largest publishes at once, or many times as many pulls; and a page of a pull holds several of
+// the largest messages.
 const _: () = assert!(PUBLISH_BYTES * 4 <= BODY_BYTES && MESSAGE_BYTES * 8 <= PULL_BYTES);
 // The largest list of recipients (each once, quoted, with a comma) and a useful body fit the skim limit.
 const _: () = assert!(RECIPIENTS * (ID_BYTES + 3) < SKIM_BYTES);
@@ -269,6 +282,9 @@ const _: () = assert!(RECIPIENTS * (ID_BYTES + 3) < SKIM_BYTES);
 const _: () = assert!(READ_BYTES < READ_BYTES_LONG && HEAD_BYTES <= READ_BYTES_LONG);
 // A dead peer is noticed before the balancers' usual idle limit of a minute.
 const _: () = assert!(PING_INTERVAL_MS + PONG_TIMEOUT_MS < 60_000);
+// Sessions are served faster after a silence than a core takes new ones, and long before they give up.
+const _: () =
+    assert!(STALE_PER_TICK > ACCEPTS_PER_TURN && (WELCOME_MS / TICK_MS) as usize * STALE_PER_TICK > 400_000);
 // A core that hears every beat but one still knows enough, and idle cores are not called stale.
 const _: () = assert!(BEAT_MS * 2 < FRESH_MS);
 // A count is written long before the commits it would be counted from leave the dedupe window.

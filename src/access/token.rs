@@ -11,7 +11,7 @@ use crate::model::{BadId, ClientId, CloseCode, Now};
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Header, Validation, decode, decode_header, encode};
 use serde::de::IgnoredAny;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;
 
 /// What a genuine token says.
@@ -66,6 +66,8 @@ struct RawClaims {
     exp: Option<Lenient<f64>>,
     iat: Option<Lenient<f64>>,
     nbf: Option<Lenient<f64>>,
+    /// Absent means everybody, so nothing but absence may be taken for it: `null` is a claim of the wrong kind.
+    #[serde(default, deserialize_with = "present")]
     send: Option<Lenient<Vec<String>>>,
 }
 
@@ -75,6 +77,11 @@ struct RawClaims {
 enum Lenient<T> {
     Is(T),
     IsNot(IgnoredAny),
+}
+
+/// Of an optional claim that is there, whatever it is. (By itself `null` would be none.)
+fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(claim: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(claim).map(Some)
 }
 
 /// What we write into tokens of our own.

@@ -81,6 +81,10 @@ fn each_claim_is_judged_by_name() {
     assert_eq!(bad(json!({"exp": far, "sub": "a", "nbf": "x"})), BadToken::Claim("nbf"));
     assert_eq!(bad(json!({"exp": far, "sub": "a", "iat": {}})), BadToken::Claim("iat"));
     assert_eq!(bad(json!({"exp": far, "sub": "a", "send": "bob"})), BadToken::Claim("send"));
+    for no_list in [json!(null), json!([null]), json!(["bob", 1]), json!(true), json!({}), json!("*")] {
+        let claims = json!({"exp": far, "sub": "a", "send": no_list});
+        assert_eq!(bad(claims), BadToken::Claim("send"), "{no_list}");
+    }
     let empty = BadToken::Permits(BadPermits::Pattern(BadId::Empty));
     assert_eq!(bad(json!({"exp": far, "sub": "a", "send": [""]})), empty);
     let many: Vec<String> = (0..=PERMITS).map(|n| n.to_string()).collect();

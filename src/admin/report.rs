@@ -12,7 +12,7 @@ words! {
         Buffers = "buffers",
         /// Messages that are not complete.
         Partial = "partial",
-        /// Request heads and bodies that are not complete.
+        /// Request heads and bodies that are not complete, and answers that are not taken.
         Requests = "requests",
         /// Frames that sockets have not taken.
         Outbound = "outbound",

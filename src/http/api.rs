@@ -12,7 +12,7 @@ use http::{Method, StatusCode};
 /// One request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ApiRequest {
-    /// Append these messages; the body, to be read by [`super::Publish`]. Served on any core.
+    /// Append these messages; the body, to be read by [`super::Reading`]. Served on any core.
     Publish(Vec<u8>),
     /// Which sessions has this client?
     Sessions {

@@ -19,7 +19,7 @@ pub mod upgrade;
 pub use api::ApiRequest;
 pub use exchange::{CONTINUE, Exchange, Step};
 pub use head::{Head, HeadError, Incoming};
-pub use publish::{Outcome, Publish, PublishAnswer, command_of};
+pub use publish::{Outcome, Publish, PublishAnswer, Reading, command_of};
 pub use pull::{Pulled, pulled};
 pub use reply::{Manner, Reply};
 pub use response::Status;

@@ -4,7 +4,7 @@ use super::Reply;
 use super::reply::{explain, retry_of};
 use crate::counters::Refusal;
 use crate::model::{ClientId, ErrorCode, Mistake, SendCommand};
-use crate::wire::json::{Elements, Parser, Publication, PublishResults};
+use crate::wire::json::{Apart, Parser, Publication, PublishResults};
 use http::StatusCode;
 use std::borrow::Cow;
 use std::ops::Range;
@@ -56,30 +56,47 @@ pub enum Outcome {
     },
 }
 
-impl Publish {
-    /// Takes a body apart. An error answers the request.
-    pub fn read(body: Vec<u8>, parser: &mut Parser) -> Result<(Self, PublishAnswer), Reply> {
-        let Elements { single, texts } = Elements::read(&body, parser).map_err(|bad| {
+/// A body on its way to be a [`Publish`].
+#[derive(Debug)]
+pub struct Reading {
+    body: Vec<u8>,
+    apart: Apart,
+}
+
+impl Reading {
+    /// Of this body.
+    pub fn new(body: Vec<u8>) -> Self {
+        Self { body, apart: Apart::default() }
+    }
+
+    /// Goes on for about so many bytes, which are taken from `bytes`; `None`: it is not done. An error answers the
+    /// request.
+    pub fn step(
+        &mut self,
+        parser: &mut Parser,
+        bytes: &mut usize,
+    ) -> Result<Option<(Publish, PublishAnswer)>, Reply> {
+        let done = self.apart.step(&self.body, parser, bytes).map_err(|bad| {
             let refusal = match bad.code() {
                 ErrorCode::TooManyRecipients => Refusal::TooManyRecipients,
                 _ => Refusal::BadRequest,
             };
             Reply::error(StatusCode::BAD_REQUEST, bad.code(), &bad.to_string(), None, refusal)
         })?;
-        let start = body.as_ptr().addr();
-        let range = |text: &[u8]| {
-            let at = text.as_ptr().addr() - start;
-            at..at + text.len()
-        };
-        let elements: Vec<_> = texts.into_iter().map(range).collect();
+        if !done {
+            return Ok(None);
+        }
+        let elements: Vec<_> = self.apart.elements().collect();
         let answer = PublishAnswer {
-            single,
+            single: self.apart.is_single(),
             unsettled: elements.len(),
             elements: elements.iter().map(|_| Element::default()).collect(),
         };
-        Ok((Self { body, elements, next: 0 }, answer))
+        Ok(Some((Publish { body: std::mem::take(&mut self.body), elements, next: 0 }, answer)))
     }
+}
 
+impl Publish {
     /// The next element and its number. It is understood by [`Parser::publication`] and then shown to
     /// [`PublishAnswer::note`].
     #[expect(clippy::should_implement_trait, reason = "what it gives is borrowed from it")]

@@ -1,15 +1,25 @@
 //! Publishes and what they are answered.
 
 use super::*;
-use crate::limits::{MESSAGE_BYTES, RECIPIENTS};
+use crate::limits::{MESSAGE_BYTES, PUBLISH_TURN_BYTES, RECIPIENTS};
 use crate::model::IdRef;
 
 const GOOD: &str = r#"{"from":"a","to":"b","id":"m-1","body":{"x": 1}}"#;
 
+/// Takes a body apart, in steps of a few bytes.
+fn read(body: Vec<u8>, parser: &mut Parser) -> Result<(Publish, PublishAnswer), Reply> {
+    let mut reading = Reading::new(body);
+    loop {
+        if let Some(read) = reading.step(parser, &mut { 50 })? {
+            return Ok(read);
+        }
+    }
+}
+
 /// Publishes `body`; `fate` says what becomes of an element that is published. The numbers of those, and the reply.
 fn publish(body: &str, fate: impl Fn(u32) -> Outcome) -> Result<(Vec<u32>, Reply), Reply> {
     let mut parser = Parser::new();
-    let (mut publish, mut answer) = Publish::read(body.as_bytes().to_vec(), &mut parser)?;
+    let (mut publish, mut answer) = read(body.as_bytes().to_vec(), &mut parser)?;
     let mut sent = Vec::new();
     while let Some((number, element)) = publish.next() {
         if let Some(publication) = answer.note(number, parser.publication(element)) {
@@ -112,4 +122,67 @@ fn what_is_no_publish_is_refused_whole() {
     let (sent, reply) =
         publish(&format!("[{}]", vec![lists; RECIPIENTS / 2].join(",")), |_| DURABLE).unwrap();
     assert_eq!((sent.len(), reply.status.as_u16()), (500, 200), "exactly as many as may be");
+}
+
+/// A publish of so many bytes: `elements` of them, each to `recipients`, with bodies of that kind.
+fn publish_of(elements: usize, recipients: usize, body: &str) -> Vec<u8> {
+    let to: Vec<String> = (0..recipients).map(|n| format!("\"client-{n:09}\"")).collect();
+    let to = to.join(",");
+    let element = |n| format!(r#"{{"from":"app","id":"m-{n}","to":[{to}],"body":{body}}}"#);
+    format!("[{}]", (0..elements).map(element).collect::<Vec<_>>().join(",")).into_bytes()
+}
+
+/// `cargo test --release --lib -- --ignored --nocapture how_long_a_publish`
+#[test]
+#[ignore = "prints figures"]
+fn how_long_a_publish_takes_to_read() {
+    use std::time::{Duration, Instant};
+    let text = format!("\"{}\"", "x".repeat(7_900));
+    let numbers = format!("[{}1]", "1,".repeat(3_950));
+    let nested = format!("[{}1]", "[[1]],".repeat(1_316));
+    let escapes = format!("\"{}\"", "\\n".repeat(3_950));
+    let floats = format!("[{}1]", "1.25e-7,".repeat(987));
+    for (name, elements, recipients, body) in [
+        ("1,000 of 8 kB, text", 1_000, 1, &text),
+        ("1,000 of 8 kB, small numbers", 1_000, 1, &numbers),
+        ("1,000 of 8 kB, nested", 1_000, 1, &nested),
+        ("1,000 of 8 kB, escapes", 1_000, 1, &escapes),
+        ("1,000 of 8 kB, floats", 1_000, 1, &floats),
+        ("1 to 1,000", 1, 1_000, &text),
+    ] {
+        let body = publish_of(elements, recipients, body);
+        let bytes = body.len();
+        let mut parser = Parser::new();
+        let mut times: Vec<_> = (0..15)
+            .map(|_| {
+                let (mut reading, mut longest, mut read) = (Reading::new(body.clone()), Duration::ZERO, None);
+                let began = Instant::now();
+                let mut step = |step: &mut dyn FnMut(&mut Parser, &mut usize) -> bool| {
+                    let (began, mut left) = (Instant::now(), PUBLISH_TURN_BYTES);
+                    let done = step(&mut parser, &mut left);
+                    longest = longest.max(began.elapsed());
+                    done
+                };
+                while !step(&mut |parser, left| {
+                    read = reading.step(parser, left).unwrap();
+                    read.is_some()
+                }) {}
+                let (mut publish, mut answer) = read.unwrap();
+                while !step(&mut |parser, left| {
+                    while *left > 0 {
+                        let Some((number, element)) = publish.next() else { return true };
+                        *left = left.saturating_sub(element.len());
+                        assert!(answer.note(number, parser.publication(element)).is_some());
+                    }
+                    false
+                }) {}
+                (longest, began.elapsed())
+            })
+            .collect();
+        times.sort();
+        println!(
+            "{name}, {bytes} bytes: longest step {:?}, {:?} in all, median of 15",
+            times[7].0, times[7].1
+        );
+    }
 }

@@ -84,9 +84,12 @@ impl Reply {
         Self::error(status, code, explain(code), retry_of(code, retry_after_ms), refusal)
     }
 
-    /// The core holds [`crate::limits::BODY_BYTES`] of bodies already.
+    /// The core holds [`crate::limits::BODY_BYTES`] of bodies and answers already.
     pub fn crowded() -> Self {
-        Self::refuse(StatusCode::SERVICE_UNAVAILABLE, "too many requests are coming in; send it again later")
+        Self::refuse(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too many requests are being served; send it again later",
+        )
     }
 
     /// A request was begun and not finished in time.

@@ -2,8 +2,10 @@
 //!
 //! An envelope is built once, in one allocation, and shared from then on: by the append that waits for its ack, the
 //! log's thread, the mailbox's recent ones, and every session it is delivered to. Cloning it copies a pointer.
+//! The envelopes of a list share all but the recipient: its thousand cost one body in memory and one copy of it.
 
-use super::IdRef;
+use super::{ClientId, IdRef};
+use crate::limits::ID_BYTES;
 use std::sync::Arc;
 
 /// What a record in the log, or a message beside it, asks of a mailbox.
@@ -19,8 +21,27 @@ pub enum Kind {
 }
 
 /// An immutable message: addressee, sender, name, body. Equal when all of them are.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Envelope(Arc<[u8]>);
+#[derive(Clone)]
+pub struct Envelope(Form);
+
+/// Where its bytes are.
+#[derive(Clone)]
+enum Form {
+    /// All in one allocation.
+    Whole(Arc<[u8]>),
+    /// One of a list's.
+    Listed(Arc<Listed>),
+}
+
+/// What one recipient of a list has alone, and what all of them share.
+struct Listed {
+    to: ClientId,
+    /// Like [`Form::Whole`], without a recipient.
+    message: Arc<[u8]>,
+}
+
+// Mailboxes, queues and frames hold these by the million: a list's must not make the others larger.
+const _: () = assert!(size_of::<Envelope>() == 16);
 
 /// The parts an envelope is made of.
 #[derive(Clone, Copy, Debug)]
@@ -41,8 +62,16 @@ pub struct EnvelopeParts<'a> {
 
 // Layout: kind, three lengths, the length of `copied_to`, then the texts in this order and the body to the end.
 const HEAD: usize = 8;
+/// What an [`Arc`] keeps beside what it shares.
+const COUNTS: usize = 16;
+
+// See `Envelope::BESIDE`.
+const _: () = assert!(3 * ID_BYTES + HEAD + COUNTS + COUNTS + size_of::<Listed>() <= Envelope::BESIDE);
 
 impl Envelope {
+    /// A bound on [`Envelope::size`] less the bytes of `copied_to` and body.
+    pub const BESIDE: usize = 3 * ID_BYTES + 96;
+
     /// Builds it in one allocation.
     pub fn new(parts: EnvelopeParts<'_>) -> Self {
         let text = |id: Option<IdRef<'_>>| -> usize { id.map_or(0, |id| id.as_str().len()) };
@@ -65,12 +94,21 @@ impl Envelope {
         }
         put(parts.copied_to);
         put(parts.body);
-        Self(bytes)
+        Self(Form::Whole(bytes))
+    }
+
+    /// This message, which was built without a recipient, to one of a list: everything else is shared.
+    pub fn to_one_of_list(&self, to: IdRef<'_>) -> Self {
+        let Form::Whole(message) = &self.0 else {
+            panic!("a list's message is built once, without recipient")
+        };
+        assert_eq!(self.recipient(), None, "a list's message is built without recipient");
+        Self(Form::Listed(Arc::new(Listed { to: to.to_client(), message: Arc::clone(message) })))
     }
 
     /// What it asks of the mailbox.
     pub fn kind(&self) -> Kind {
-        match self.0[0] {
+        match self.bytes()[0] {
             0 => Kind::Message,
             1 => Kind::Ephemeral,
             2 => Kind::Erase,
@@ -80,7 +118,7 @@ impl Envelope {
 
     /// The recipient. Panics for an ephemeral message built for a list: its recipients travel beside it.
     pub fn to(&self) -> IdRef<'_> {
-        self.id_at(0).expect("a logged envelope has a recipient")
+        self.recipient().expect("a logged envelope has a recipient")
     }
 
     /// The sender, if known.
@@ -96,44 +134,85 @@ impl Envelope {
     /// JSON of the send's `to`, for a copy in the sender's own mailbox.
     pub fn copied_to(&self) -> Option<&[u8]> {
         let start = self.copy_start();
-        let copied = &self.0[start..start + self.copy_len()];
+        let copied = &self.bytes()[start..start + self.copy_len()];
         (!copied.is_empty()).then_some(copied)
     }
 
     /// One JSON value, byte for byte as sent.
     pub fn body(&self) -> &[u8] {
-        &self.0[self.copy_start() + self.copy_len()..]
+        &self.bytes()[self.copy_start() + self.copy_len()..]
     }
 
-    /// Bytes it occupies in memory, without the allocator's.
+    /// Bytes it occupies in memory, without the allocator's, if it is the only one of its list that is left. So
+    /// whoever adds up sizes adds up no less than there is, and the bounds of such sums are true of memory; and they
+    /// are those of what the log writes, which keeps a row for each recipient.
     pub fn size(&self) -> usize {
-        self.0.len() + 16
+        match &self.0 {
+            Form::Whole(bytes) => bytes.len() + COUNTS,
+            Form::Listed(listed) => {
+                listed.message.len() + COUNTS + listed.to.as_str().len() + size_of::<Listed>() + COUNTS
+            }
+        }
     }
 
-    /// Whether both are the same allocation: one frame built for it serves again.
+    /// Whether both are the same envelope, not only equal: one frame built for it serves again.
     pub fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+        match (&self.0, &other.0) {
+            (Form::Whole(one), Form::Whole(other)) => Arc::ptr_eq(one, other),
+            (Form::Listed(one), Form::Listed(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        }
+    }
+
+    /// Everything, but for one of a list's the recipient.
+    fn bytes(&self) -> &[u8] {
+        match &self.0 {
+            Form::Whole(bytes) => bytes,
+            Form::Listed(listed) => &listed.message,
+        }
+    }
+
+    fn recipient(&self) -> Option<IdRef<'_>> {
+        match &self.0 {
+            Form::Whole(_) => self.id_at(0),
+            Form::Listed(listed) => Some(listed.to.as_ref()),
+        }
     }
 
     fn id_at(&self, which: usize) -> Option<IdRef<'_>> {
-        let start = HEAD + self.0[1..1 + which].iter().map(|&n| usize::from(n)).sum::<usize>();
-        let text = &self.0[start..start + usize::from(self.0[1 + which])];
+        let bytes = self.bytes();
+        let start = HEAD + bytes[1..1 + which].iter().map(|&n| usize::from(n)).sum::<usize>();
+        let text = &bytes[start..start + usize::from(bytes[1 + which])];
         (!text.is_empty()).then(|| IdRef::trusted(text))
     }
 
     fn copy_start(&self) -> usize {
-        HEAD + self.0[1..4].iter().map(|&n| usize::from(n)).sum::<usize>()
+        HEAD + self.bytes()[1..4].iter().map(|&n| usize::from(n)).sum::<usize>()
     }
 
     fn copy_len(&self) -> usize {
-        u32::from_le_bytes([self.0[4], self.0[5], self.0[6], self.0[7]]) as usize
+        let bytes = self.bytes();
+        u32::from_le_bytes([bytes[4], bytes[5], bytes[6], bytes[7]]) as usize
     }
 }
+
+impl PartialEq for Envelope {
+    fn eq(&self, other: &Self) -> bool {
+        self.kind() == other.kind()
+            && self.recipient() == other.recipient()
+            && self.from() == other.from()
+            && self.id() == other.id()
+            && self.copied_to() == other.copied_to()
+            && self.body() == other.body()
+    }
+}
+
+impl Eq for Envelope {}
 
 impl std::fmt::Debug for Envelope {
     /// Without the body: bodies are never in a log.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (to, from, id) = (self.id_at(0), self.from(), self.id());
+        let (to, from, id) = (self.recipient(), self.from(), self.id());
         write!(f, "{:?}({from:?} → {to:?} id {id:?}, {} body bytes)", self.kind(), self.body().len())
     }
 }
@@ -167,6 +246,31 @@ mod tests {
         };
         let bare = Envelope::new(bare);
         assert_eq!((bare.from(), bare.id(), bare.copied_to(), bare.body()), (None, None, None, &b"1"[..]));
+    }
+
+    #[test]
+    fn those_of_a_list_share_all_but_the_recipient_and_count_for_themselves() {
+        let id = |text| Some(IdRef::new(text).unwrap());
+        let parts = EnvelopeParts {
+            kind: Kind::Message,
+            to: None,
+            from: id("alice"),
+            id: id("m-1"),
+            copied_to: b"",
+            body: br#"{"text":"hi"}"#,
+        };
+        let message = Envelope::new(parts);
+        let [bob, eve] = ["bob", "eve"].map(|to| message.to_one_of_list(IdRef::new(to).unwrap()));
+        assert_eq!((bob.to().as_str(), eve.to().as_str()), ("bob", "eve"));
+        assert_eq!(bob.body().as_ptr(), eve.body().as_ptr(), "the body is there once");
+        assert!(bob.is(&bob.clone()) && !bob.is(&eve) && bob != eve);
+
+        let alone = Envelope::new(EnvelopeParts { to: id("bob"), ..parts });
+        assert_eq!(bob, alone, "how it is kept makes no difference");
+        assert_eq!(format!("{bob:?}"), format!("{alone:?}"));
+        assert!(!bob.is(&alone));
+        assert!(bob.size() >= alone.size(), "its size is that of one without a list to share with");
+        assert!(bob.size() <= Envelope::BESIDE + bob.body().len());
     }
 
     #[test]

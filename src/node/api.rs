@@ -1,15 +1,15 @@
 //! A connection to the HTTP API: its requests one after the other, each served on the core of the client it is about.
 //!
 //! Bounded like everything a peer may hold: the time to a head, to a body, between requests and to take an answer; the
-//! bytes of all bodies of a core.
+//! bytes of all bodies of a core, those that come in and those that wait for a peer to take them.
 
 use super::arrive;
-use super::core::{Mail, Shared};
+use super::core::{Mail, Shared, State};
 use super::gate::Seat;
 use crate::http::clients::{SessionRow, SessionState};
 use crate::http::{
-    ApiRequest, CONTINUE, Exchange, Manner, Outcome, Publish, Pulled, Reply, Step, clients, command_of,
-    pulled,
+    ApiRequest, CONTINUE, Exchange, Manner, Outcome, PublishAnswer, Pulled, Reading, Reply, Step, clients,
+    command_of, pulled,
 };
 use crate::limits::{BODY_BYTES, BODY_MS, HANDSHAKE_MS, KEEP_ALIVE_MS, TAKE_MS};
 use crate::model::{ClientId, ErrorCode};
@@ -74,7 +74,7 @@ impl Line {
             let next = match step {
                 Step::More => self.read().await,
                 Step::Continue => self.write(CONTINUE.to_vec()).await,
-                Step::Reply(reply, manner) => self.reply(&reply, manner).await,
+                Step::Reply(reply, manner) => self.reply(reply, manner).await,
                 Step::Over => return self.part().await,
                 Step::Upgrade(head) => {
                     let Self { core, socket, exchange, seat, .. } = self;
@@ -121,7 +121,7 @@ impl Line {
         };
         if timeout_at(self.since + Duration::from_millis(wait_ms), self.socket.ready()).await.is_err() {
             if !idle {
-                let _ = self.reply(&Reply::too_slow(), CLOSING).await;
+                let _ = self.reply(Reply::too_slow(), CLOSING).await;
             }
             return Next::End;
         }
@@ -135,7 +135,7 @@ impl Line {
         self.core.enter().pool.give(size, buffer);
         self.count_held();
         if self.core.look().figures.body_bytes > BODY_BYTES {
-            let _ = self.reply(&Reply::crowded(), CLOSING).await;
+            let _ = self.reply(Reply::crowded(), CLOSING).await;
             return Next::End;
         }
         if result.is_ok() { Next::Go } else { Next::End }
@@ -171,13 +171,13 @@ impl Line {
                 done(answer.await)
             }
         };
-        let next = self.reply(&reply, manner).await;
+        let next = self.reply(reply, manner).await;
         drop(busy);
         next
     }
 
     /// Asks the shard something that has one answer.
-    async fn ask(&self, ask: impl FnOnce(&mut super::core::State, Request)) -> Answer {
+    async fn ask(&self, ask: impl FnOnce(&mut State, Request)) -> Answer {
         let number = {
             let state = &mut *self.core.enter();
             let number = state.requests.begin();
@@ -190,21 +190,13 @@ impl Line {
     }
 
     async fn publish(&self, body: Vec<u8>) -> Reply {
-        let (number, mut answer) = {
-            let state = &mut *self.core.enter();
-            let (mut publish, mut answer) = match Publish::read(body, &mut state.parser) {
-                Ok(read) => read,
-                Err(reply) => return reply,
-            };
-            let number = state.requests.begin();
-            while let Some((element, text)) = publish.next() {
-                if let Some(publication) = answer.note(element, state.parser.publication(text)) {
-                    let request = Request { number, element };
-                    let command = command_of(&publication);
-                    state.shard.publish(request, Some(publication.from), &command, state.now, &mut state.out);
-                }
-            }
-            (number, answer)
+        let held = body.capacity();
+        self.core.look().figures.body_bytes += held;
+        let begun = self.begin_publish(body).await;
+        self.core.look().figures.body_bytes -= held;
+        let (number, mut answer) = match begun {
+            Ok(begun) => begun,
+            Err(reply) => return reply,
         };
         while !answer.is_complete() {
             let (element, outcome) = poll_fn(|cx| self.core.look().requests.poll(number, cx.waker())).await;
@@ -212,6 +204,47 @@ impl Line {
         }
         self.core.look().requests.end(number);
         answer.reply()
+    }
+
+    /// Takes a publish apart and gives its elements to the shard.
+    async fn begin_publish(&self, body: Vec<u8>) -> Result<(u32, PublishAnswer), Reply> {
+        let mut reading = Reading::new(body);
+        let (mut publish, mut answer) =
+            self.in_steps(|state, left| reading.step(&mut state.parser, left).transpose()).await?;
+        let number = self.core.enter().requests.begin();
+        self.in_steps(|state, left| {
+            while *left > 0 {
+                let Some((element, text)) = publish.next() else { return Some(()) };
+                *left = left.saturating_sub(text.len());
+                if let Some(publication) = answer.note(element, state.parser.publication(text)) {
+                    let request = Request { number, element };
+                    let command = command_of(&publication);
+                    state.shard.publish(request, Some(publication.from), &command, state.now, &mut state.out);
+                }
+            }
+            None
+        })
+        .await;
+        Ok((number, answer))
+    }
+
+    /// Does what costs time by the byte, until it says that it is done: no more in a turn than the core can afford.
+    async fn in_steps<T>(&self, mut step: impl FnMut(&mut State, &mut usize) -> Option<T>) -> T {
+        loop {
+            {
+                let state = &mut *self.core.enter();
+                let mut left = state.requests.readable(state.now.mono_ms);
+                if left > 0 {
+                    let done = step(state, &mut left);
+                    state.requests.left(left);
+                    if let Some(done) = done {
+                        return done;
+                    }
+                }
+            }
+            // Not a wake of ourselves: in a turn that comes by one the core does not look at its sockets.
+            monoio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 
     fn sessions(&self, client: &ClientId) -> Reply {
@@ -235,21 +268,30 @@ impl Line {
         let (resumed, cursor, more) = (page.resumed, page.cursor, page.more);
         let log_epoch = self.core.look().identity.log_epoch;
         let messages = page.records.iter().map(|record| (&record.envelope, record.at_ms, record.position()));
-        pulled(Pulled { client: client.as_ref(), log_epoch, resumed, cursor, more }, messages)
+        let reply = pulled(Pulled { client: client.as_ref(), log_epoch, resumed, cursor, more }, messages);
+        // It is read again when there is room. Pages on their way here are bounded by the reads that may be out.
+        let held = self.core.look().figures.body_bytes;
+        if held + reply.body.len() > BODY_BYTES { Reply::crowded() } else { reply }
     }
 
-    async fn reply(&mut self, reply: &Reply, manner: Manner) -> Next {
+    async fn reply(&mut self, reply: Reply, manner: Manner) -> Next {
         if let Some(refusal) = reply.refusal {
             self.core.enter().figures.refuse(refusal);
         }
         let mut out = Vec::with_capacity(256 + reply.body.len());
         reply.write(manner, &mut out);
+        drop(reply);
         self.since = Instant::now();
         self.write(out).await
     }
 
+    /// Writes all of it. What the peer has not taken counts as long as it is here.
     async fn write(&mut self, bytes: Vec<u8>) -> Next {
-        if self.socket.write(bytes).await { Next::Go } else { Next::End }
+        let held = bytes.capacity();
+        self.core.look().figures.body_bytes += held;
+        let is_taken = self.socket.write(bytes).await;
+        self.core.look().figures.body_bytes -= held;
+        if is_taken { Next::Go } else { Next::End }
     }
 
     /// The last reply was written: the peer reads it to its end before the socket goes.

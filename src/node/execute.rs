@@ -104,7 +104,7 @@ impl State {
         }
         self.signatures = 0;
         for core in 0..self.outbox.cores() {
-            self.out.set_full(core, self.outbox.room(core) == 0);
+            self.out.set_room(core, self.outbox.room(core));
         }
     }
 

@@ -38,7 +38,7 @@ pub struct Figures {
     pub writes: u64,
     /// Bytes of buffers kept for the next who needs one.
     pub pool_bytes: usize,
-    /// Bytes that connections of the HTTP API hold of their requests.
+    /// Bytes that connections of the HTTP API hold of their requests and of what they are answered.
     pub body_bytes: usize,
     /// Bytes of messages that are not complete.
     pub partial_bytes: usize,

@@ -55,7 +55,7 @@ impl Core {
         memory[CoreMemory::Recent as usize] = counters.recent_bytes;
         memory[CoreMemory::Buffers as usize] = state.pool.bytes() as u64;
         memory[CoreMemory::Partial as usize] = state.partials.used() as u64;
-        memory[CoreMemory::Requests as usize] = figures.arrival_bytes as u64;
+        memory[CoreMemory::Requests as usize] = (figures.arrival_bytes + figures.body_bytes) as u64;
         memory[CoreMemory::Outbound as usize] = outbound;
         memory[CoreMemory::Appends as usize] = appends as u64;
         CoreReport {

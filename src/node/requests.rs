@@ -1,8 +1,10 @@
 //! Requests of the HTTP API that wait for the shard's word.
 //!
 //! Bounded by the connections that carry them: each has one request at a time. The shard answers every element it was
-//! given, also when the client has gone; a request ends only when it has had all its answers.
+//! given, also when the client has gone; a request ends only when it has had all its answers. How much of what they
+//! publish is read in one turn is bounded for all of them together.
 
+use crate::limits::PUBLISH_TURN_BYTES;
 use crate::router::{Answer, Request};
 use std::collections::VecDeque;
 use std::task::{Poll, Waker};
@@ -12,6 +14,8 @@ use std::task::{Poll, Waker};
 pub(super) struct Requests {
     places: Vec<Option<Waiting>>,
     free: Vec<u32>,
+    /// The millisecond in which something was read last, and the bytes that may still be read in it.
+    reading: (u64, usize),
 }
 
 #[derive(Debug, Default)]
@@ -21,6 +25,19 @@ struct Waiting {
 }
 
 impl Requests {
+    /// Bytes that may still be read in this turn, which has the core's time of its beginning.
+    pub(super) fn readable(&mut self, now_ms: u64) -> usize {
+        if self.reading.0 != now_ms {
+            self.reading = (now_ms, PUBLISH_TURN_BYTES);
+        }
+        self.reading.1
+    }
+
+    /// So many of them are left.
+    pub(super) fn left(&mut self, bytes: usize) {
+        self.reading.1 = bytes;
+    }
+
     /// A request begins: its number.
     pub(super) fn begin(&mut self) -> u32 {
         if let Some(number) = self.free.pop() {
@@ -58,5 +75,19 @@ impl Requests {
         let waiting = self.places[number as usize].take().expect("a request ends once");
         assert!(waiting.answers.is_empty(), "a request ended before its answers were taken");
         self.free.push(number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_one_request_reads_is_not_left_for_others_of_the_turn() {
+        let mut requests = Requests::default();
+        assert_eq!(requests.readable(7), PUBLISH_TURN_BYTES);
+        requests.left(10);
+        assert_eq!(requests.readable(7), 10);
+        assert_eq!(requests.readable(8), PUBLISH_TURN_BYTES);
     }
 }

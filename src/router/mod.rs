@@ -11,7 +11,11 @@
 pub mod append;
 pub mod arrive;
 pub mod deliver;
+mod line;
 mod output;
+#[cfg(test)]
+mod rig;
+mod room;
 mod settings;
 mod shard;
 mod timers;
@@ -20,6 +24,7 @@ mod turn;
 pub use arrive::{Connect, SessionPhase};
 pub use deliver::SessionInfo;
 pub use output::{Answer, Outbox, Output, Pulled, Request};
+pub use room::Room;
 pub use settings::{Bounds, Settings};
 pub use shard::{Flow, Shard};
 pub use turn::Turn;

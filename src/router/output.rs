@@ -110,8 +110,8 @@ pub struct Pulled {
 #[derive(Debug, Default)]
 pub struct Outbox {
     outputs: Vec<Output>,
-    /// By core: its inbox takes no more commands. Set by the shell before each turn.
-    full: Vec<bool>,
+    /// By core: commands that its inbox takes. Set by the shell before each turn.
+    room: Vec<usize>,
 }
 
 impl Outbox {
@@ -135,17 +135,17 @@ impl Outbox {
         self.outputs.is_empty()
     }
 
-    /// The shell says whether a core's inbox takes commands.
-    pub fn set_full(&mut self, core: u16, full: bool) {
+    /// The shell says how many commands a core's inbox takes.
+    pub fn set_room(&mut self, core: u16, room: usize) {
         let core = usize::from(core);
-        if self.full.len() <= core {
-            self.full.resize(core + 1, false);
+        if self.room.len() <= core {
+            self.room.resize(core + 1, usize::MAX);
         }
-        self.full[core] = full;
+        self.room[core] = room;
     }
 
-    /// Whether a core's inbox takes no more commands this turn.
-    pub fn is_full(&self, core: u16) -> bool {
-        self.full.get(usize::from(core)).is_some_and(|&full| full)
+    /// How many commands a core's inbox takes this turn.
+    pub fn room(&self, core: u16) -> usize {
+        self.room.get(usize::from(core)).copied().unwrap_or(usize::MAX)
     }
 }

@@ -4,10 +4,11 @@
 //! core have for each other are worked off, then everything to be done stands in the outbox. One input is bounded
 //! work: a home answers a question with at most one share of replay.
 
-use super::append::{Finished, Origin, Sends};
-use super::arrive::{Connect, Gateway};
+use super::append::{Finished, Origin, Sends, answer_cost, need, too_large};
+use super::arrive::{Connect, Gateway, Want};
 use super::deliver::{Home, SessionInfo};
 use super::output::{Answer, Outbox, Output, Request};
+use super::room::Room;
 use super::settings::Settings;
 use super::turn::Turn;
 use crate::access::Claims;
@@ -94,10 +95,17 @@ impl Shard {
 
     /// The client sends. Its frame is well formed; whether it may, and whether there is room, is judged here.
     pub fn on_send(&mut self, slot: u32, send: SendCommand<'_>, now: Now, out: &mut Outbox) -> Flow {
-        if !self.has_room(&send, out) {
-            self.gateway.crowd(slot, self.settings.core);
+        if !send.ephemeral && !self.sends.most().holds(need(&send)) {
+            let mistake = too_large(&send, self.sends.most());
+            self.on_mistake(slot, &mistake, now, out);
+            return Flow::Go;
+        }
+        let name = self.gateway.name(slot, self.settings.core);
+        if let Some(want) = self.wants(name, &send, out) {
+            self.gateway.crowd(name, want);
             return Flow::Park;
         }
+        self.gateway.came(name);
         if let Err(error) = self.gateway.permit(slot, &send, now) {
             self.counters.refuse(super::append::refusal(error.code));
             self.gateway.answer(slot, Push::Error(Box::new(error)), &mut turn!(self, now, out));
@@ -185,8 +193,7 @@ impl Shard {
     pub fn on_tick(&mut self, now: Now, out: &mut Outbox) {
         let mut turn = turn!(self, now, out);
         self.gateway.tick(&mut turn);
-        // Who waited for another core's inbox tries again; the log's room is told by its answers.
-        self.gateway.uncrowd(&mut turn);
+        self.gateway.uncrowd(self.sends.free(), &mut turn);
         self.home.tick(&mut turn);
         self.work_off(now, out);
     }
@@ -208,7 +215,7 @@ impl Shard {
     ) {
         let envelopes = self.envelopes(from, send);
         let bytes = envelopes.iter().map(|(_, envelope)| envelope.size()).sum();
-        if !self.sends.has_room(envelopes.len(), bytes) {
+        if !self.has_room(Room { records: envelopes.len(), bytes }) {
             self.counters.refuse(Refusal::Unavailable);
             let refused = Answer::Refused { code: ErrorCode::Unavailable, retry_after_ms: CROWDED_RETRY_MS };
             return out.push(Output::Answer(request, refused));
@@ -221,7 +228,7 @@ impl Shard {
     pub fn erase(&mut self, request: Request, client: &ClientId, now: Now, out: &mut Outbox) {
         let envelope = self.envelope(Kind::Erase, client.as_ref());
         let partition = self.partition(client.as_ref());
-        if !self.sends.has_room(1, envelope.size()) {
+        if !self.has_room(Room { records: 1, bytes: envelope.size() }) {
             let refused = Answer::Refused { code: ErrorCode::Unavailable, retry_after_ms: CROWDED_RETRY_MS };
             return out.push(Output::Answer(request, refused));
         }
@@ -307,14 +314,20 @@ impl Shard {
         &mut self.counters
     }
 
-    fn has_room(&self, send: &SendCommand<'_>, out: &Outbox) -> bool {
-        if send.ephemeral {
-            let core = |to| self.settings.topology.place(to).core;
-            return !send.to.iter().any(|to| out.is_full(core(to)));
+    /// Whether the log takes so much from the HTTP API, beside what is kept for sessions.
+    fn has_room(&self, room: Room) -> bool {
+        self.sends.free().holds(room.and(self.gateway.kept()))
+    }
+
+    /// What the session's command must wait for, if for anything.
+    fn wants(&self, session: SessionRef, send: &SendCommand<'_>, out: &Outbox) -> Option<Want> {
+        let free = self.sends.free();
+        if !send.ephemeral {
+            return Some(Want::Log(need(send))).filter(|&want| self.gateway.waits_for(session, want, free));
         }
-        let records = send.to.len() + usize::from(send.copy);
-        let bytes = records * (send.body.len() + send.to_json.len() + ENVELOPE_BYTES);
-        self.sends.has_room(records, bytes)
+        let inboxes = send.to.iter().map(|to| Want::Inbox(self.settings.topology.place(to).core));
+        let is_full = |want| matches!(want, Want::Inbox(core) if out.room(core) == 0);
+        inboxes.into_iter().find(|&want| is_full(want) || self.gateway.waits_for(session, want, free))
     }
 
     fn append(&mut self, slot: u32, send: &SendCommand<'_>, now: Now, out: &mut Outbox) {
@@ -389,16 +402,15 @@ impl Shard {
                 }
             }
         }
-        if self.gateway.is_crowded() && self.sends.in_flight() <= self.settings.bounds.appends_in_flight / 2 {
-            self.gateway.uncrowd(&mut turn);
-        }
+        self.gateway.call_to_log(self.sends.free(), &mut turn);
     }
 
-    /// Works off what gateway and home of this core have for each other.
+    /// Works off what gateway and home of this core have for each other, and looks at who waits for the mesh.
     fn work_off(&mut self, now: Now, out: &mut Outbox) {
         while let Some(parcel) = self.values.pop_front() {
             self.take(self.settings.core, parcel, now, out);
         }
+        self.gateway.call_to_inboxes(&mut turn!(self, now, out));
     }
 
     fn take(&mut self, from_core: u16, parcel: Parcel, now: Now, out: &mut Outbox) {
@@ -423,8 +435,19 @@ impl Shard {
 
     /// One envelope per recipient, and one for the sender's own devices if it asks for a copy.
     fn envelopes(&self, from: Option<IdRef<'_>>, send: &SendCommand<'_>) -> Vec<(Partition, Envelope)> {
+        let mut envelopes = Vec::with_capacity(send.to.len() + 1);
+        match send.to {
+            Recipients::One(to) => envelopes.push(self.message(to, from, send, b"")),
+            Recipients::Many { .. } => {
+                let SendCommand { id, body, .. } = *send;
+                let kind = Kind::Message;
+                let message = Envelope::new(EnvelopeParts { kind, to: None, from, id, copied_to: b"", body });
+                envelopes.extend(send.to.iter().map(|to| (self.partition(to), message.to_one_of_list(to))));
+            }
+        }
         let copy = from.filter(|_| send.copy).map(|own| self.message(own, from, send, send.to_json));
-        send.to.iter().map(|to| self.message(to, from, send, b"")).chain(copy).collect()
+        envelopes.extend(copy);
+        envelopes
     }
 
     fn message(
@@ -457,13 +480,7 @@ impl Shard {
 
 /// When to try again where a core had no room.
 const CROWDED_RETRY_MS: u32 = 200;
-/// Bytes of an envelope beside its body and `to`: two more identifiers and its head.
-const ENVELOPE_BYTES: usize = 3 * crate::limits::ID_BYTES + 64;
 
-/// Bytes that the answer to a send may need at worst: an error that names each recipient of a list.
-fn answer_cost(first: &Envelope, list: &[(Partition, Envelope)]) -> u32 {
-    let id = first.id().map_or(0, |id| id.as_str().len() as u32);
-    let name = |(_, envelope): &(Partition, Envelope)| envelope.to().as_str().len() as u32 + 48;
-    // The longest message of an answer, escaped, and its frame.
-    768 + id + list.iter().map(name).sum::<u32>()
-}
+#[cfg(test)]
+#[path = "shard_tests.rs"]
+mod tests;

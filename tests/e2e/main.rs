@@ -25,6 +25,7 @@ mod promise_6_only_the_recipients_read;
 mod promise_7_a_core_never_blocks;
 mod promise_8_ephemeral_is_beside_the_log;
 mod promises;
+mod pulls;
 mod sessions;
 mod stage;
 mod support;

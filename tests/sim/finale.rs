@@ -17,8 +17,9 @@ impl World {
         for device in &mut self.devices {
             (device.stalled_until_ms, device.slow_until_ms, device.away_until_ms) = (0, 0, 0);
         }
-        // Long enough for a restart, the longest back-off, a token, a dead peer and the retry of a refused send.
-        self.pass(5_000);
+        // Long enough for a restart, the longest back-off, a token, a dead peer, the retry of a refused send, and for
+        // frames that stand behind a reader's longest stall: they are read when it would have ended.
+        self.pass(20_000);
         if self.node.as_ref().is_some_and(|node| node.is_draining) {
             self.crash_node();
         }

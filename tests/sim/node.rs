@@ -69,7 +69,7 @@ impl Node {
         for to in 0..self.shards.len() {
             let commands =
                 self.mesh[usize::from(core)][to].iter().filter(|parcel| parcel.is_command()).count();
-            self.out[usize::from(core)].set_full(to as u16, commands >= most);
+            self.out[usize::from(core)].set_room(to as u16, most.saturating_sub(commands));
         }
     }
 }

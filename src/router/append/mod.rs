@@ -4,17 +4,24 @@
 //! still waits for; a send is answered when none is missing, and then forgotten. What is in flight is bounded by
 //! [`Bounds::appends_in_flight`] and [`Bounds::append_bytes_in_flight`]: whoever finds no room is parked, not queued.
 
+mod need;
 mod origin;
 
+pub use need::{answer_cost, need, too_large};
 pub use origin::Origin;
 
 use super::output::Output;
+use super::room::Room;
 use super::settings::Bounds;
 use super::turn::Turn;
 use crate::counters::Refusal;
-use crate::limits::RECIPIENTS;
+use crate::limits::{APPEND_BYTES_IN_FLIGHT, MESSAGE_BYTES, RECIPIENTS};
 use crate::log::{Append, Ticket};
-use crate::model::{ClientId, Envelope, ErrorCode, ErrorPush, Failed, Partition, Push};
+use crate::model::{Envelope, ErrorCode, ErrorPush, Failed, Partition, Push};
+
+// Whatever list is sent or published within the default limit of a message fits, so that it is refused only where that
+// limit was raised.
+const _: () = assert!((RECIPIENTS + 1) * (MESSAGE_BYTES + Envelope::BESIDE) <= APPEND_BYTES_IN_FLIGHT);
 
 /// The sends of one core that wait for the log.
 #[derive(Debug)]
@@ -42,8 +49,8 @@ struct Send {
     envelope: Envelope,
     /// Whether it went to a list, so that failures are told one by one.
     list: bool,
-    /// Recipients in the order of their tickets; kept only for lists, to name those that fail.
-    recipients: Box<[ClientId]>,
+    /// Its envelopes in the order of their tickets; kept only for lists, to name the recipients that fail.
+    listed: Box<[Envelope]>,
     failed: Vec<(u16, ErrorCode, u32)>,
 }
 
@@ -64,10 +71,15 @@ impl Sends {
         Self { waiting: Vec::new(), free: Vec::new(), appends: 0, bytes: 0, bounds }
     }
 
-    /// Whether so many more records of so many bytes may be handed to the log now.
-    pub fn has_room(&self, records: usize, bytes: usize) -> bool {
-        self.appends + records <= self.bounds.appends_in_flight
-            && self.bytes + bytes <= self.bounds.append_bytes_in_flight
+    /// How much more may be handed to the log now.
+    pub fn free(&self) -> Room {
+        let most = self.most();
+        most.less(Room { records: self.appends, bytes: self.bytes })
+    }
+
+    /// How much may be with the log at all.
+    pub fn most(&self) -> Room {
+        Room { records: self.bounds.appends_in_flight, bytes: self.bounds.append_bytes_in_flight }
     }
 
     /// Records in flight.
@@ -82,7 +94,7 @@ impl Sends {
 
     /// Hands one record per envelope to the log and waits for all of them. `list`: the sender named several.
     ///
-    /// Panics beyond the room that [`Sends::has_room`] has promised.
+    /// Panics beyond the room that [`Sends::free`] has promised.
     pub fn begin(
         &mut self,
         origin: Origin,
@@ -91,10 +103,13 @@ impl Sends {
         turn: &mut Turn<'_>,
     ) {
         let bytes: usize = envelopes.iter().map(|(_, envelope)| envelope.size()).sum();
-        assert!(self.has_room(envelopes.len(), bytes), "a send began without room for it");
+        assert!(
+            self.free().holds(Room { records: envelopes.len(), bytes }),
+            "a send began without room for it"
+        );
         assert!((1..=RECIPIENTS + 1).contains(&envelopes.len()), "{} records of one send", envelopes.len());
-        let recipients = match list {
-            true => envelopes.iter().map(|(_, envelope)| envelope.to().to_client()).collect(),
+        let listed = match list {
+            true => envelopes.iter().map(|(_, envelope)| envelope.clone()).collect(),
             false => Box::default(),
         };
         self.appends += envelopes.len();
@@ -107,7 +122,7 @@ impl Sends {
             at_ms: 0,
             envelope: envelopes[0].1.clone(),
             list,
-            recipients,
+            listed,
             failed: Vec::new(),
         });
         for (recipient, (partition, envelope)) in envelopes.into_iter().enumerate() {
@@ -125,7 +140,7 @@ impl Sends {
         turn: &mut Turn<'_>,
     ) {
         let bytes = envelope.size();
-        assert!(self.has_room(1, bytes), "a send began without room for it");
+        assert!(self.free().holds(Room { records: 1, bytes }), "a send began without room for it");
         self.appends += 1;
         self.bytes += bytes;
         let send = self.keep(Send {
@@ -136,7 +151,7 @@ impl Sends {
             at_ms: 0,
             envelope: envelope.clone(),
             list: false,
-            recipients: Box::default(),
+            listed: Box::default(),
             failed: Vec::new(),
         });
         turn.out.push(Output::Append(Append {
@@ -157,7 +172,7 @@ impl Sends {
             at_ms: 0,
             envelope,
             list: false,
-            recipients: Box::default(),
+            listed: Box::default(),
             failed: Vec::new(),
         });
         Ticket { core: turn.core, send, recipient: 0 }
@@ -217,7 +232,7 @@ impl Send {
                 .failed
                 .iter()
                 .map(|&(recipient, code, _)| Failed {
-                    to: self.recipients[usize::from(recipient)].clone(),
+                    to: self.listed[usize::from(recipient)].to().to_client(),
                     code,
                 })
                 .collect(),

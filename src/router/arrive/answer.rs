@@ -3,7 +3,7 @@
 use super::gateway::{Gateway, extras};
 use super::give::write;
 use super::pace::unpark;
-use super::session::{Parked, SessionPhase};
+use super::session::{Parked, SessionPhase, expiry};
 use crate::access::Claims;
 use crate::counters::Dropped;
 use crate::model::{ErrorCode, ErrorPush, IdRef, Now, Push, SendCommand, SessionRef, ToHome};
@@ -60,9 +60,9 @@ impl Gateway {
 
     /// The session goes on with a new token, unless its home knows that one as revoked.
     pub fn renew(&mut self, slot: u32, claims: Claims, turn: &mut Turn<'_>) {
-        let (permits, issued_at) = (claims.permits, claims.iat_s);
         let session = self.sessions.at(slot);
-        session.expires_s = claims.exp_s;
+        session.expires_s = expiry(&claims);
+        let (permits, issued_at) = (claims.permits, claims.iat_s);
         match &mut session.extras {
             Some(extras) => extras.permits = permits,
             None => session.extras = extras(&self.settings, permits),

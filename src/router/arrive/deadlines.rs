@@ -4,7 +4,7 @@
 
 use super::gateway::Gateway;
 use super::give::{tell, write};
-use super::session::{Parked, SessionPhase};
+use super::session::{NEVER, Parked, SessionPhase};
 use crate::counters::{Dropped, Refusal};
 use crate::limits::WELCOME_MS;
 use crate::model::{CloseCode, Push, SessionRef};
@@ -77,10 +77,10 @@ impl Gateway {
         if now.mono_ms >= session.leave_ms {
             return self.close(slot, CloseCode::Restart, turn);
         }
-        if now.unix_ms / 1_000 >= session.expires_s {
+        if session.expires_s != NEVER && now.unix_ms / 1_000 >= u64::from(session.expires_s) {
             return self.close(slot, CloseCode::Expired, turn);
         }
-        if session.phase == SessionPhase::Resuming && now.mono_ms >= session.told_ms + WELCOME_MS {
+        if session.phase == SessionPhase::Resuming && now.mono_ms >= session.behind_ms + WELCOME_MS {
             turn.counters.refuse(Refusal::NoWelcome);
             return self.close(slot, CloseCode::TryLater, turn);
         }
@@ -112,12 +112,12 @@ impl Gateway {
             + settings.ping_interval_ms
             + if session.pinged { settings.pong_timeout_ms } else { 0 };
         let welcome =
-            if session.phase == SessionPhase::Resuming { session.told_ms + WELCOME_MS } else { u64::MAX };
+            if session.phase == SessionPhase::Resuming { session.behind_ms + WELCOME_MS } else { u64::MAX };
         let refresh = session.told_ms + settings.cursor_refresh_ms;
-        let expiry = match session.expires_s.checked_mul(1_000) {
+        let expiry = match session.expires_s {
+            NEVER => u64::MAX,
             // The wall clock may step; a look once a minute notices in time.
-            Some(at_ms) => now.mono_ms + at_ms.saturating_sub(now.unix_ms).min(60_000),
-            None => u64::MAX,
+            at_s => now.mono_ms + (u64::from(at_s) * 1_000).saturating_sub(now.unix_ms).min(60_000),
         };
         let first = alive.min(welcome).min(refresh).min(expiry).min(session.leave_ms);
         if first < session.timer_ms {

@@ -4,9 +4,10 @@
 //! nothing is queued for it beyond the credit it gave; whoever is not `Resuming` has had its `welcome` first.
 
 use super::credit::CreditPool;
+use super::crowd::Crowd;
 use super::give::write;
 use super::pace::unpark;
-use super::session::{Connect, Extras, Parked, Session, SessionPhase};
+use super::session::{Connect, Extras, NEVER, Parked, Session, SessionPhase, expiry};
 use super::sessions::Sessions;
 use crate::access::{Permits, SendBuckets};
 use crate::counters::{Dropped, Refusal};
@@ -29,8 +30,8 @@ pub struct Gateway {
     /// By home core and partition: how far every session that is live there has been served.
     pub(super) marks: Vec<Box<[Position]>>,
     pub(super) due: Vec<(u32, u32)>,
-    /// Sessions whose command found no room, in order; each at most once. They wait for the log or the mesh.
-    pub(super) crowded: Vec<SessionRef>,
+    /// Sessions whose command found no room: they wait for the log or the mesh.
+    pub(super) crowd: Crowd,
 }
 
 impl Gateway {
@@ -43,7 +44,7 @@ impl Gateway {
             credit: CreditPool::new(settings.bounds),
             marks: vec![none; usize::from(settings.topology.cores())],
             due: Vec::new(),
-            crowded: Vec::new(),
+            crowd: Crowd::default(),
             settings,
         }
     }
@@ -55,8 +56,8 @@ impl Gateway {
         let (core, now) = (turn.core, turn.now);
         let by_token = token.is_some();
         let (expires_s, issued_at, permits) = match token {
-            Some(claims) => (claims.exp_s, claims.iat_s, claims.permits),
-            None => (u64::MAX, None, None),
+            Some(claims) => (expiry(&claims), claims.iat_s, claims.permits),
+            None => (NEVER, None, None),
         };
         // Only who may have missed something needs room for it.
         let replays = start.cursor.is_some() || start.from != StartFrom::New;
@@ -79,6 +80,7 @@ impl Gateway {
             credit,
             heard_ms: now.mono_ms,
             told_ms: now.mono_ms,
+            behind_ms: now.mono_ms,
             timer_ms: u64::MAX,
             leave_ms: u64::MAX,
             expires_s,
@@ -100,9 +102,15 @@ impl Gateway {
         name
     }
 
+    /// The name of the session in that slot.
+    pub fn name(&self, slot: u32, core: u16) -> SessionRef {
+        SessionRef { core, slot, generation: self.sessions.peek(slot).generation }
+    }
+
     /// The socket is gone.
     pub fn closed(&mut self, slot: u32, turn: &mut Turn<'_>) {
         // Nobody is there to be unparked, and the slot may be another's when the shell comes to it.
+        self.leave_crowd(slot, turn.core);
         self.sessions.at(slot).parked = Parked::No;
         self.leave(slot, turn);
         self.sessions.close(slot);
@@ -169,8 +177,9 @@ impl Gateway {
         if !crate::sabotaged!(NeverDetached) {
             turn.say_home(session.home, &session.client, name, ToHome::Detach);
         }
+        self.leave_crowd(slot, turn.core);
         // A parked command is obeyed no more, but the shell must come back to see that.
-        unpark(session, slot, turn);
+        unpark(self.sessions.at(slot), slot, turn);
         true
     }
 
@@ -183,7 +192,8 @@ impl Gateway {
         }
         assert_eq!(credit, self.credit.out(), "the credit given out is what sessions hold");
         let crowded = self.sessions.iter().filter(|(_, session)| session.parked == Parked::Crowd).count();
-        assert!(crowded <= self.crowded.len(), "who is parked for the crowd stands in its line");
+        assert_eq!(crowded, self.crowd.len(), "who is parked for the crowd stands in one of its lines");
+        self.crowd.invariants();
     }
 }
 
@@ -192,3 +202,7 @@ pub(super) fn extras(settings: &Settings, permits: Option<Permits>) -> Option<Bo
     let rates = limited.then(SendBuckets::default);
     (permits.is_some() || limited).then(|| Box::new(Extras { permits, rates }))
 }
+
+#[cfg(test)]
+#[path = "gateway_tests.rs"]
+mod tests;

@@ -5,7 +5,7 @@
 
 use super::gateway::Gateway;
 use super::session::{Session, SessionPhase};
-use crate::counters::Dropped;
+use crate::counters::{Dropped, Stage};
 use crate::model::{Delivered, Envelope, Position, Push, SessionRef};
 use crate::router::turn::Turn;
 
@@ -32,6 +32,7 @@ impl Gateway {
         let session = self.sessions.at(slot);
         session.position = session.position.max(position);
         session.phase = SessionPhase::Live;
+        turn.counters.took(Stage::Replay, turn.now.mono_ms.saturating_sub(session.behind_ms));
         self.credit.give_back(std::mem::take(&mut session.credit));
         tell(session, slot, turn, |cursor| Push::Live { cursor });
         self.serve_line(turn);

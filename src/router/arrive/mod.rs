@@ -2,6 +2,7 @@
 
 mod answer;
 mod credit;
+mod crowd;
 mod deadlines;
 mod gateway;
 mod give;
@@ -10,6 +11,7 @@ mod session;
 mod session_bytes;
 mod sessions;
 
+pub use crowd::Want;
 pub use gateway::Gateway;
 pub use session::{Connect, Parked, Session, SessionPhase};
 pub use session_bytes::Damaged;

@@ -3,10 +3,12 @@
 //! Always holds: who is parked is unparked when what it waits for is there; a session that is held asks again when its
 //! socket has taken half of its budget, or when its turn for credit comes.
 
+use super::crowd::Want;
 use super::gateway::Gateway;
 use super::session::{Parked, Session, SessionPhase};
 use crate::model::{Credit, SessionRef, ToHome};
 use crate::router::output::Output;
+use crate::router::room::Room;
 use crate::router::turn::Turn;
 
 impl Gateway {
@@ -20,35 +22,69 @@ impl Gateway {
             // What is held for answers does not hinder messages from filling the budget, so it is bounded by itself.
             _ => session.outbound + session.reserved < budget && session.reserved < answers,
         };
-        if !ready {
+        // Who stands in the crowd's line keeps its place, and looks at this again when it is called.
+        if !ready && session.parked != Parked::Crowd {
             session.parked = Parked::Itself;
         }
         ready
     }
 
+    /// What the session's command must wait for, as far as others come before it; `free` is the room there is.
+    pub fn waits_for(&self, session: SessionRef, want: Want, free: Room) -> bool {
+        let Want::Log(room) = want else { return self.crowd.stands_before(session, want) };
+        self.crowd.stands_before(session, want) || !free.holds(room.and(self.crowd.kept(Some(session))))
+    }
+
+    /// The room of the log that is kept for sessions which were called to it.
+    pub fn kept(&self) -> Room {
+        self.crowd.kept(None)
+    }
+
     /// The session's command waits for the log or the mesh, which are crowded.
-    pub fn crowd(&mut self, slot: u32, core: u16) {
-        let session = self.sessions.at(slot);
+    pub fn crowd(&mut self, name: SessionRef, want: Want) {
+        let session = self.sessions.at(name.slot);
         if session.parked != Parked::Crowd {
             session.parked = Parked::Crowd;
-            self.crowded.push(SessionRef { core, slot, generation: session.generation });
+            self.crowd.wait(name, want);
         }
     }
 
-    /// There is room again: whoever waited for it may try.
-    pub fn uncrowd(&mut self, turn: &mut Turn<'_>) {
-        for name in self.crowded.drain(..) {
-            if let Some(session) = self.sessions.find(name)
-                && session.parked == Parked::Crowd
-            {
-                unpark(session, name.slot, turn);
-            }
+    /// The session's command was taken.
+    pub fn came(&mut self, name: SessionRef) {
+        self.crowd.came(name);
+    }
+
+    /// There is so much room in the log: as many as fit into it may try, in the order in which they came.
+    pub fn call_to_log(&mut self, free: Room, turn: &mut Turn<'_>) {
+        while let Some(name) = self.crowd.call_to_log(free) {
+            unpark(self.sessions.at(name.slot), name.slot, turn);
         }
     }
 
-    /// Whether anyone waits for room.
-    pub fn is_crowded(&self) -> bool {
-        !self.crowded.is_empty()
+    /// The same for the other cores' inboxes, which tell nobody that they have been emptied: after each input.
+    pub fn call_to_inboxes(&mut self, turn: &mut Turn<'_>) {
+        if !self.crowd.is_before_inboxes() {
+            return;
+        }
+        while let Some(name) = self.crowd.call_to_inbox(|core| turn.out.room(core)) {
+            unpark(self.sessions.at(name.slot), name.slot, turn);
+        }
+    }
+
+    /// A tick: room that was kept in vain is given to the next.
+    pub fn uncrowd(&mut self, free: Room, turn: &mut Turn<'_>) {
+        self.crowd.forget_called();
+        self.call_to_log(free, turn);
+    }
+
+    /// The session waits in no line, and nothing is kept for it.
+    pub(super) fn leave_crowd(&mut self, slot: u32, core: u16) {
+        let session = self.sessions.at(slot);
+        let name = SessionRef { core, slot, generation: session.generation };
+        if session.parked == Parked::Crowd {
+            self.crowd.leave(name);
+        }
+        self.crowd.came(name);
     }
 
     /// The socket has taken this much of what was pushed to it, in units of [`crate::model::Push::cost`].
@@ -75,6 +111,7 @@ impl Gateway {
         self.advance(name.slot);
         let session = self.sessions.at(name.slot);
         session.phase = SessionPhase::CatchUp { held: true };
+        session.behind_ms = turn.now.mono_ms;
         session.ask.0 = session.ask.0.wrapping_add(1);
         turn.counters.catchups += 1;
         let hold = ToHome::Resume { ask: session.ask, position: session.position, credit: Credit(0) };
@@ -86,6 +123,9 @@ impl Gateway {
         let session = self.sessions.at(slot);
         let name = SessionRef { core: turn.core, slot, generation: session.generation };
         self.credit.give_back(std::mem::take(&mut session.credit));
+        if session.is_live() {
+            session.behind_ms = turn.now.mono_ms;
+        }
         session.phase = SessionPhase::CatchUp { held: true };
         if session.in_line {
             return;

@@ -78,16 +78,26 @@ pub struct Session {
     pub credit: u32,
     /// Monotonic time at which anything was heard of the peer.
     pub heard_ms: u64,
-    /// Monotonic time at which the client was told its position; of its upgrade, before its `welcome`.
+    /// Monotonic time at which the client was told its position.
     pub told_ms: u64,
+    /// Monotonic time since which it has been behind the present: of its upgrade, or of when it fell behind.
+    pub behind_ms: u64,
     /// Monotonic time of its timer that counts.
     pub timer_ms: u64,
     /// Monotonic time at which it is closed by a drain; `u64::MAX` otherwise.
     pub leave_ms: u64,
-    /// Unix seconds at which its token expires; `u64::MAX` without one.
-    pub expires_s: u64,
+    /// Unix seconds at which its token expires, of which 32 bits last until 2106; [`NEVER`] without one.
+    pub expires_s: u32,
     /// What only some sessions have.
     pub extras: Option<Box<Extras>>,
+}
+
+/// The token that does not expire: there is none, or it outlives this format.
+pub const NEVER: u32 = u32::MAX;
+
+/// When a token expires, as a session keeps it.
+pub fn expiry(claims: &Claims) -> u32 {
+    u32::try_from(claims.exp_s).unwrap_or(NEVER)
 }
 
 /// What only some sessions have, so that the others do not pay for it.

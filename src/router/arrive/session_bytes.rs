@@ -57,8 +57,9 @@ impl Session {
             out.extend(position.leader_epoch.to_le_bytes());
             out.extend(position.offset.to_le_bytes());
         }
-        let times = [self.heard_ms, self.told_ms, self.timer_ms, self.leave_ms];
-        times.into_iter().chain([self.expires_s]).for_each(|time| out.extend(time.to_le_bytes()));
+        let times = [self.heard_ms, self.told_ms, self.behind_ms, self.timer_ms, self.leave_ms];
+        times.into_iter().for_each(|time| out.extend(time.to_le_bytes()));
+        out.extend(self.expires_s.to_le_bytes());
         self.export_extras(out);
     }
 
@@ -115,9 +116,10 @@ impl Session {
             told: rest.position()?,
             heard_ms: rest.u64()?,
             told_ms: rest.u64()?,
+            behind_ms: rest.u64()?,
             timer_ms: rest.u64()?,
             leave_ms: rest.u64()?,
-            expires_s: rest.u64()?,
+            expires_s: rest.u32()?,
             extras: rest.extras()?,
         })
     }
@@ -125,7 +127,7 @@ impl Session {
     /// Whether the promises of the type hold.
     fn is_possible(&self) -> bool {
         let holds_none = matches!(self.phase, SessionPhase::Live | SessionPhase::Closing);
-        let latest_ms = self.heard_ms.max(self.told_ms);
+        let latest_ms = self.heard_ms.max(self.told_ms).max(self.behind_ms);
         self.told <= self.position
             && !(holds_none && self.credit > 0)
             && self.outbound.checked_add(self.reserved).is_some()
@@ -236,7 +238,7 @@ mod tests {
         let names = ("[a-zé]{1,20}", any::<u32>(), any::<u16>(), any::<u16>());
         let state = (phases, parked, any::<[bool; 2]>(), positions(), positions());
         let numbers = (any::<u32>(), 0..u32::MAX / 2, 0..u32::MAX / 2, any::<u32>());
-        let times = (proptest::array::uniform2(0..LATEST_MS), any::<[u64; 3]>());
+        let times = (proptest::array::uniform3(0..LATEST_MS), any::<[u64; 2]>(), any::<u32>());
         (names, state, numbers, times, extras()).prop_map(|(names, state, numbers, times, extras)| {
             let (phase, parked, [in_line, pinged], a, b) = state;
             let holds_none = matches!(phase, SessionPhase::Live | SessionPhase::Closing);
@@ -257,9 +259,10 @@ mod tests {
                 credit: if holds_none { 0 } else { numbers.3 },
                 heard_ms: times.0[0],
                 told_ms: times.0[1],
+                behind_ms: times.0[2],
                 timer_ms: times.1[0],
                 leave_ms: times.1[1],
-                expires_s: times.1[2],
+                expires_s: times.2,
                 extras,
             }
         })

@@ -9,11 +9,12 @@ use super::mailbox::{Attachment, Mailbox, Phase, Recent, Token};
 use super::reads::Reads;
 use super::recent::RecentOrder;
 use crate::counters::Dropped;
-use crate::limits::FRESH_MS;
+use crate::limits::{FRESH_MS, STALE_PER_TICK};
 use crate::log::{ReadFrom, Record};
 use crate::model::{
     Ask, ClientId, Credit, Delivered, Envelope, IdRef, Kind, Parcel, Partition, Position, SessionRef, ToHome,
 };
+use crate::router::line::Line;
 use crate::router::output::Output;
 use crate::router::settings::Settings;
 use crate::router::turn::Turn;
@@ -35,8 +36,10 @@ pub struct Home {
     pub(super) mailboxes: HashMap<ClientId, Box<Mailbox>>,
     pub(super) recent: RecentOrder,
     pub(super) reads: Reads,
-    /// Who waits for a fresher log. At most one entry per session that asks.
-    pub(super) stale: Vec<Stale>,
+    /// Who waits for a fresher log.
+    pub(super) stale: Line<Stale>,
+    /// Where the line ended at the last beat: who came before is served, [`STALE_PER_TICK`] at a time.
+    pub(super) stale_due: u64,
     /// Clients whose older tokens are refused: bounded by [`crate::limits::REVOCATIONS`].
     pub(super) revoked: HashMap<ClientId, u64>,
     /// By core: sessions there that are attached here.
@@ -45,12 +48,12 @@ pub struct Home {
     pub(super) marked: Option<Arc<[Position]>>,
 }
 
-/// Somebody who waits for a fresher log.
+/// What a session waits for a fresher log with.
 #[derive(Debug)]
 pub(super) enum Stale {
-    Attach { client: ClientId, session: SessionRef, say: ToHome },
-    Begin { client: ClientId, session: SessionRef, ask: Ask, beginning: Beginning, from: ReadFrom },
-    Pump { client: ClientId, session: SessionRef, ask: Ask },
+    Attach { client: ClientId, say: ToHome },
+    Begin { client: ClientId, ask: Ask, beginning: Beginning, from: ReadFrom },
+    Pump { client: ClientId, ask: Ask },
 }
 
 /// One session, for who asks about a client.
@@ -77,7 +80,8 @@ impl Home {
             mailboxes: HashMap::new(),
             recent: RecentOrder::new(settings.recent_bytes),
             reads: Reads::new(settings.bounds.reads_in_flight),
-            stale: Vec::new(),
+            stale: Line::default(),
+            stale_due: 0,
             revoked: HashMap::new(),
             attached: vec![0; usize::from(settings.topology.cores())],
             marked_ms: 0,
@@ -110,7 +114,7 @@ impl Home {
     pub fn on_say(&mut self, client: ClientId, session: SessionRef, say: ToHome, turn: &mut Turn<'_>) {
         match say {
             ToHome::Attach { .. } if !self.is_fresh(turn.now.mono_ms) => {
-                self.stale.push(Stale::Attach { client, session, say });
+                self.stale.join(session, Stale::Attach { client, say });
             }
             ToHome::Attach { ask, start, credit, issued_at, by_token, since_ms } => {
                 let token = if by_token { Token::Issued(issued_at.unwrap_or(0)) } else { Token::None };
@@ -146,7 +150,7 @@ impl Home {
     }
 
     pub(super) fn detach(&mut self, client: &ClientId, session: SessionRef) {
-        self.stale.retain(|stale| !stale.is_of(session));
+        self.stale.leave(session);
         let Some(mailbox) = self.mailboxes.get_mut(client) else { return };
         let Some(at) = mailbox.attachments.iter().position(|a| a.session == session) else { return };
         mailbox.attachments.remove(at);
@@ -211,14 +215,34 @@ impl Home {
     /// The log is alive and has told everything it had to.
     pub fn on_beat(&mut self, turn: &mut Turn<'_>) {
         self.heard_ms = Some(turn.now.mono_ms);
-        for stale in std::mem::take(&mut self.stale) {
+        self.stale_due = self.stale.end();
+        self.serve_stale(turn);
+    }
+
+    /// Those who waited for the last beat go on, so many at a time: a crowd that came while the log was silent does
+    /// not hold up everyone else.
+    fn serve_stale(&mut self, turn: &mut Turn<'_>) {
+        for _ in 0..STALE_PER_TICK {
+            if !self.is_fresh(turn.now.mono_ms) {
+                return;
+            }
+            let Some((session, stale)) = self.stale.serve_before(self.stale_due) else { return };
             match stale {
-                Stale::Attach { client, session, say } => self.on_say(client, session, say, turn),
-                Stale::Begin { client, session, ask, beginning, from } => {
+                Stale::Attach { client, say } => self.on_say(client, session, say, turn),
+                Stale::Begin { client, ask, beginning, from } => {
                     self.begin(&client, session, ask, beginning, At::Log(from), turn);
                 }
-                Stale::Pump { client, session, ask } => self.pump(&client, session, ask, turn),
+                Stale::Pump { client, ask } => self.pump(&client, session, ask, turn),
             }
+        }
+    }
+
+    /// A session that still asks this waits for the next beat.
+    pub(super) fn wait(&mut self, session: SessionRef, ask: Ask, stale: Stale) {
+        let (Stale::Attach { client, .. } | Stale::Begin { client, .. } | Stale::Pump { client, .. }) =
+            &stale;
+        if self.mailboxes.get_mut(client).is_some_and(|mailbox| mailbox.find(session, ask).is_some()) {
+            self.stale.join(session, stale);
         }
     }
 
@@ -259,6 +283,7 @@ impl Home {
 
     /// Time passes: the other cores' sessions are told how far they have been served.
     pub fn tick(&mut self, turn: &mut Turn<'_>) {
+        self.serve_stale(turn);
         if turn.now.mono_ms < self.marked_ms + MARK_MS {
             return;
         }
@@ -281,6 +306,7 @@ impl Home {
     /// Panics when what the type promises does not hold.
     pub fn invariants(&self) {
         self.recent.invariants();
+        self.stale.invariants();
         let mut attached = vec![0; self.attached.len()];
         for mailbox in self.mailboxes.values() {
             mailbox.invariants();
@@ -290,16 +316,6 @@ impl Home {
             }
         }
         assert_eq!(attached, self.attached);
-    }
-}
-
-impl Stale {
-    fn is_of(&self, name: SessionRef) -> bool {
-        match self {
-            Self::Attach { session, .. } | Self::Begin { session, .. } | Self::Pump { session, .. } => {
-                *session == name
-            }
-        }
     }
 }
 
@@ -318,3 +334,7 @@ pub(super) fn elsewhere(mailbox: &Mailbox, here: u16) -> Vec<(u16, Vec<SessionRe
     }
     cores
 }
+
+#[cfg(test)]
+#[path = "home_tests.rs"]
+mod tests;

@@ -52,7 +52,7 @@ impl Home {
         let attachment = mailbox.find(session, ask).expect("it was there a line above");
         if !fresh {
             attachment.phase = Phase::Waiting;
-            return self.stale.push(Stale::Pump { client: client.clone(), session, ask });
+            return self.stale.join(session, Stale::Pump { client: client.clone(), ask });
         }
         attachment.phase = Phase::Live;
         attachment.position = attachment.position.max(head);
@@ -101,6 +101,10 @@ impl Home {
             Purpose::Pull { request, beginning, limit } => {
                 self.pulled(&client, request, beginning, limit, page, turn);
             }
+            // A page may have been long on its way: `welcome` is said from a younger one.
+            Purpose::Attach { session, ask, beginning, from } if !self.is_fresh(turn.now.mono_ms) => {
+                self.wait(session, ask, Stale::Begin { client, ask, beginning, from });
+            }
             Purpose::Attach { session, ask, beginning, from } => match page {
                 Ok(page) => self.attached_by_log(&client, session, ask, beginning, page, turn),
                 Err(Unreadable::Unresumed(why)) => {
@@ -108,20 +112,20 @@ impl Home {
                     self.begin(&client, session, ask, beginning, at, turn);
                 }
                 Err(Unreadable::Unavailable) => {
-                    self.stale.push(Stale::Begin { client, session, ask, beginning, from })
+                    self.wait(session, ask, Stale::Begin { client, ask, beginning, from });
                 }
             },
             Purpose::Page { session, ask } => match page {
                 Ok(page) => self.feed(&client, session, ask, page, turn),
                 // The erase itself has not been told yet. It comes before the next beat, and is skipped then.
                 Err(Unreadable::Unresumed(Unresumed::Erased)) => {
-                    self.stale.push(Stale::Pump { client, session, ask });
+                    self.wait(session, ask, Stale::Pump { client, ask });
                 }
                 // Continuity ended under the session: it must come back and be told why.
                 Err(Unreadable::Unresumed(_)) => {
                     turn.say_session(&client, session, ToSession::Dismissed(Dismissal::Discontinued));
                 }
-                Err(Unreadable::Unavailable) => self.stale.push(Stale::Pump { client, session, ask }),
+                Err(Unreadable::Unavailable) => self.wait(session, ask, Stale::Pump { client, ask }),
             },
         }
         let mailboxes = &self.mailboxes;

@@ -16,7 +16,7 @@ mod syntax;
 
 pub use command::{Parser, Rejected};
 pub use heard::{Hearing, NotHeard};
-pub use publish::{BadPublish, Elements, Publication, PublishResults, PullAnswer, write_http_error};
+pub use publish::{Apart, BadPublish, Elements, Publication, PublishResults, PullAnswer, write_http_error};
 pub use push::{Face, Limits, encode, message_object, size_hint};
 
 use crate::limits::JSON_DEPTH;

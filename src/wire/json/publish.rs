@@ -4,14 +4,15 @@
 //! is then understood like a frame, and its mistakes are its own.
 
 use super::command::{Members, Parser, Wrong, bad_request};
-use super::syntax::{NotJson, Scanner};
+use super::syntax::{NESTING, NotJson, Partial, Scanner};
 use super::{digits, escape, push};
-use crate::limits::{MESSAGE_BYTES, RECIPIENTS};
+use crate::limits::{MESSAGE_BYTES, RECIPIENTS, SALVAGED_BYTES};
 use crate::model::{
     Cursor, CursorText, Envelope, ErrorCode, IdRef, Mistake, Position, Recipients, Unresumed,
 };
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 
 /// One element of a publish.
 #[derive(Clone, Copy, Debug)]
@@ -73,53 +74,127 @@ impl fmt::Display for BadPublish {
 impl std::error::Error for BadPublish {}
 
 impl<'m> Elements<'m> {
-    /// Takes a request's body apart and counts its recipients.
+    /// Takes a request's body apart and counts its recipients, all at once.
     pub fn read(body: &'m [u8], parser: &mut Parser) -> Result<Self, BadPublish> {
-        simdutf8::basic::from_utf8(body).map_err(|_| BadPublish::NotJson)?;
-        let elements = Self::split(body).map_err(|NotJson| BadPublish::NotJson)??;
-        let mut recipients = 0;
-        for text in &elements.texts {
-            // An element with a mistake reaches nobody.
-            recipients += parser.publication(text).map_or(0, |publication| publication.to.len());
-        }
-        if recipients > RECIPIENTS { Err(BadPublish::TooMany) } else { Ok(elements) }
+        let mut apart = Apart::default();
+        while !apart.step(body, parser, &mut { usize::MAX })? {}
+        let texts = apart.elements().map(|range| &body[range]).collect();
+        Ok(Self { single: apart.is_single(), texts })
     }
+}
 
-    fn split(body: &'m [u8]) -> Result<Result<Self, BadPublish>, NotJson> {
-        let mut scanner = Scanner::new(body);
-        let single = match scanner.peek() {
-            Some(b'{') => true,
-            Some(b'[') => false,
-            _ => return Err(NotJson),
-        };
-        if single {
-            let texts = vec![scanner.value()?];
-            return if scanner.at_end() { Ok(Ok(Self { single, texts })) } else { Err(NotJson) };
-        }
-        let (mut texts, mut count) = (Vec::new(), 0);
-        scanner.eat(b'[');
-        if !scanner.eat(b']') {
-            loop {
-                let text = scanner.value()?;
-                count += 1;
-                if count <= RECIPIENTS {
-                    texts.push(text);
+/// A request's body on its way to be taken apart, as much at a time as there is time for.
+#[derive(Debug, Default)]
+pub struct Apart {
+    phase: Phase,
+    /// How far the grammar was followed.
+    at: usize,
+    single: bool,
+    /// The first [`RECIPIENTS`] elements.
+    elements: Vec<Range<usize>>,
+    /// All of them.
+    count: usize,
+    /// Of those that were understood.
+    recipients: usize,
+}
+
+#[derive(Debug, Default)]
+enum Phase {
+    /// Nobody has looked at it.
+    #[default]
+    Untouched,
+    /// In the middle of an element.
+    Element(Partial),
+    /// It is JSON; so many elements were understood.
+    Counting(usize),
+}
+
+impl Apart {
+    /// Goes on for about so many bytes, which are taken from `bytes`: one string, or one element that is not too large,
+    /// may go beyond. True when it is done. Each byte is looked at twice.
+    pub fn step(&mut self, body: &[u8], parser: &mut Parser, bytes: &mut usize) -> Result<bool, BadPublish> {
+        loop {
+            match &mut self.phase {
+                Phase::Untouched => self.begin(body)?,
+                Phase::Element(partial) => {
+                    let mut scanner = Scanner::at(body, self.at);
+                    let text = scanner.go_on(partial, NESTING, self.at.saturating_add(*bytes));
+                    let text = text.map_err(|NotJson| BadPublish::NotJson)?;
+                    *bytes = bytes.saturating_sub(scanner.place() - self.at);
+                    self.at = scanner.place();
+                    match text {
+                        None => return Ok(false),
+                        Some(text) => self.element(body, text.len())?,
+                    }
                 }
-                if scanner.eat(b']') {
-                    break;
+                Phase::Counting(from) if *from == self.elements.len() => {
+                    return if self.recipients > RECIPIENTS { Err(BadPublish::TooMany) } else { Ok(true) };
                 }
-                if !scanner.eat(b',') {
-                    return Err(NotJson);
+                Phase::Counting(_) if *bytes == 0 => return Ok(false),
+                Phase::Counting(next) => {
+                    let text = &body[self.elements[*next].clone()];
+                    *next += 1;
+                    // An element with a mistake reaches nobody.
+                    if text.len() <= MESSAGE_BYTES {
+                        *bytes = bytes.saturating_sub(text.len());
+                        self.recipients += parser.publication(text).map_or(0, |found| found.to.len());
+                    }
                 }
             }
         }
-        // Broken JSON is told before what is wrong with its content.
-        Ok(match count {
-            _ if !scanner.at_end() => return Err(NotJson),
+    }
+
+    /// Whether it was one object, not an array.
+    pub fn is_single(&self) -> bool {
+        self.single
+    }
+
+    /// Where in the body the elements stand, once it is done.
+    pub fn elements(&self) -> impl ExactSizeIterator<Item = Range<usize>> + '_ {
+        self.elements.iter().cloned()
+    }
+
+    fn begin(&mut self, body: &[u8]) -> Result<(), BadPublish> {
+        simdutf8::basic::from_utf8(body).map_err(|_| BadPublish::NotJson)?;
+        let mut scanner = Scanner::new(body);
+        self.single = match scanner.peek() {
+            Some(b'{') => true,
+            Some(b'[') => false,
+            _ => return Err(BadPublish::NotJson),
+        };
+        let is_empty = !self.single && scanner.eat(b'[') && scanner.eat(b']');
+        self.phase = Phase::Element(scanner.begin());
+        self.at = scanner.place();
+        if is_empty { self.end(scanner) } else { Ok(()) }
+    }
+
+    /// An element has ended at this place, and has so many bytes.
+    fn element(&mut self, body: &[u8], len: usize) -> Result<(), BadPublish> {
+        self.count += 1;
+        if self.count <= RECIPIENTS {
+            self.elements.push(self.at - len..self.at);
+        }
+        let mut scanner = Scanner::at(body, self.at);
+        if self.single || scanner.eat(b']') {
+            return self.end(scanner);
+        }
+        if !scanner.eat(b',') {
+            return Err(BadPublish::NotJson);
+        }
+        self.phase = Phase::Element(scanner.begin());
+        self.at = scanner.place();
+        Ok(())
+    }
+
+    /// The grammar was followed to the end. Broken JSON is told before what is wrong with its content.
+    fn end(&mut self, mut scanner: Scanner<'_>) -> Result<(), BadPublish> {
+        self.phase = Phase::Counting(0);
+        match self.count {
+            _ if !scanner.at_end() => Err(BadPublish::NotJson),
             0 => Err(BadPublish::Empty),
-            1..=RECIPIENTS => Ok(Self { single, texts }),
+            1..=RECIPIENTS => Ok(()),
             _ => Err(BadPublish::TooMany),
-        })
+        }
     }
 }
 
@@ -128,6 +203,10 @@ impl Parser {
     pub fn publication<'p>(&'p mut self, element: &'p [u8]) -> Result<Publication<'p>, Mistake<'p>> {
         if element.len() > MESSAGE_BYTES {
             let message = format!("this element has {} bytes; it may have {MESSAGE_BYTES}", element.len());
+            // Its name is looked for byte by byte; of one that is far too large nobody waits for that.
+            if element.len() > SALVAGED_BYTES {
+                return Err(Mistake { id: None, code: ErrorCode::TooLarge, message: message.into() });
+            }
             return Err(super::salvage::refuse(element, ErrorCode::TooLarge, message.into(), &mut self.many));
         }
         let Self { document, many } = self;
@@ -269,5 +348,54 @@ impl<'o> PullAnswer<'o> {
         self.out.extend_from_slice(br#"],"cursor":""#);
         self.out.extend_from_slice(cursor.as_bytes());
         self.out.extend_from_slice(if more { br#"","more":true}"# } else { br#"","more":false}"# });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn in_steps(body: &[u8], bytes: usize) -> Result<(bool, Vec<Range<usize>>), BadPublish> {
+        let (mut apart, mut parser) = (Apart::default(), Parser::new());
+        // It comes to an end: each step uses up what it may, in two passes.
+        for _ in 0..=2 * body.len() / bytes + 2 {
+            let mut left = bytes;
+            if apart.step(body, &mut parser, &mut left)? {
+                return Ok((apart.is_single(), apart.elements().collect()));
+            }
+            assert_eq!(left, 0, "a step that is not the last one does what it may");
+        }
+        panic!("it never ends")
+    }
+
+    #[test]
+    fn a_list_in_one_element_is_not_taken_apart_in_one_step() {
+        let numbers = format!("[{}1]", "1,".repeat(30_000));
+        let body = format!(r#"[{{"from":"a","to":"b","id":"1","body":{numbers}}}]"#);
+        let (mut apart, mut parser, mut steps) = (Apart::default(), Parser::new(), 0);
+        while !apart.step(body.as_bytes(), &mut parser, &mut { 1_000 }).unwrap() {
+            steps += 1;
+        }
+        assert!(steps >= 60, "{steps}");
+    }
+
+    proptest! {
+        #[test]
+        fn steps_of_any_length_come_to_the_same(
+            values in prop::collection::vec("[0-9]{1,3}|\"[a-z]{0,5}\"|\\[1,\\[2\\],3\\]|\\{\"a\":\\{\"b\":1\\}\\}|\\{\"from\":\"a\",\"to\":\"b\",\"id\":\"1\",\"body\":1\\}", 0..6),
+            frame in prop_oneof![Just(("[", "]")), Just((" [ ", " ] ")), Just(("", "")), Just(("[", "")), Just(("[", "]x"))],
+            between in prop_oneof![Just(","), Just(" , "), Just("")],
+            bytes in 1..40usize,
+        ) {
+            let body = format!("{}{}{}", frame.0, values.join(between), frame.1);
+            let whole = Elements::read(body.as_bytes(), &mut Parser::new());
+            let parts = in_steps(body.as_bytes(), bytes);
+            let texts = |(single, ranges): (bool, Vec<Range<usize>>)| Elements {
+                single,
+                texts: ranges.into_iter().map(|range| &body.as_bytes()[range]).collect(),
+            };
+            prop_assert_eq!(parts.map(texts), whole);
+        }
     }
 }

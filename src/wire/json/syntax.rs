@@ -18,7 +18,15 @@ pub(super) struct Scanner<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct NotJson;
 
+/// A value that is being stepped over, between two parts of it.
+#[derive(Debug)]
+pub(super) struct Partial {
+    start: usize,
+    open: Open,
+}
+
 /// Which of the open containers are objects, one bit each.
+#[derive(Debug)]
 struct Open {
     bits: [u64; NESTING / 64],
     len: usize,
@@ -32,6 +40,16 @@ impl<'a> Scanner<'a> {
     /// Refuses also numbers that no double holds, and halves of surrogate pairs.
     pub fn strict(text: &'a [u8]) -> Self {
         Self { text, at: 0, strict: true }
+    }
+
+    /// Goes on at a place that [`Scanner::place`] gave.
+    pub fn at(text: &'a [u8], at: usize) -> Self {
+        Self { at, ..Self::new(text) }
+    }
+
+    /// How far it has come.
+    pub fn place(&self) -> usize {
+        self.at
     }
 
     /// The next byte that is no white space.
@@ -76,11 +94,27 @@ impl<'a> Scanner<'a> {
 
     /// The same for a value of no more than this nesting.
     pub fn value_within(&mut self, nesting: usize) -> Result<&'a [u8], NotJson> {
+        let mut partial = self.begin();
+        let whole = self.go_on(&mut partial, nesting, usize::MAX)?;
+        Ok(whole.expect("no text reaches the end of memory"))
+    }
+
+    /// Begins to step over any value.
+    pub fn begin(&mut self) -> Partial {
         self.peek();
-        let start = self.at;
-        let mut open = Open { bits: [0; NESTING / 64], len: 0 };
+        Partial { start: self.at, open: Open { bits: [0; NESTING / 64], len: 0 } }
+    }
+
+    /// Steps over more of it, as far as `upto` or a bit beyond: at most a string or number. Its bytes, if that was all.
+    pub fn go_on(
+        &mut self,
+        partial: &mut Partial,
+        nesting: usize,
+        upto: usize,
+    ) -> Result<Option<&'a [u8]>, NotJson> {
+        let Partial { start, open } = partial;
         // Each round uses up at least a byte, or ends.
-        loop {
+        while self.at < upto {
             match self.peek().ok_or(NotJson)? {
                 bracket @ (b'{' | b'[') => {
                     self.at += 1;
@@ -99,7 +133,7 @@ impl<'a> Scanner<'a> {
             }
             // A value is complete: close what ends with it, then go on to the next one.
             loop {
-                let Some(in_object) = open.top() else { return Ok(&self.text[start..self.at]) };
+                let Some(in_object) = open.top() else { return Ok(Some(&self.text[*start..self.at])) };
                 if self.eat(b',') {
                     self.key_if(in_object)?;
                     break;
@@ -110,6 +144,7 @@ impl<'a> Scanner<'a> {
                 open.len -= 1;
             }
         }
+        Ok(None)
     }
 
     /// Steps over a member's key and colon, in an object.
