@@ -12,6 +12,7 @@ mod drain;
 mod echo;
 mod exits;
 mod greeting;
+mod keys;
 mod kills;
 mod mistakes;
 mod positions;
