@@ -14,6 +14,7 @@ mod exits;
 mod greeting;
 mod keys;
 mod kills;
+mod losses;
 mod mistakes;
 mod positions;
 mod pressure;

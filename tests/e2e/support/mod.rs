@@ -83,6 +83,12 @@ pub fn eventually_in(what: &str, patience: Duration, mut holds: impl FnMut() -> 
 /// How long a story waits for what must come. Nothing is expected to take nearly so long; the machine may be busy.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
+/// A copy of a folder.
+pub fn copy(from: &Path, to: &Path) {
+    let status = std::process::Command::new("cp").arg("-r").args([from, to]).status().unwrap();
+    assert!(status.success(), "{} was not copied", from.display());
+}
+
 /// All cores' figures together. They are about a second old.
 pub fn total(node: &Running, of: impl Fn(&Figures) -> u64) -> u64 {
     node.figures().iter().map(of).sum()
