@@ -10,7 +10,7 @@ mod session;
 pub use api::Api;
 pub use metrics::Metrics;
 pub use peer::{Got, Peer, frame, http, upgrade_request};
-pub use place::{API_KEY, Place, claims, corepost, now_s, token};
+pub use place::{API_KEY, Place, claims, corepost, is_slow, now_s, token};
 pub use server::{Server, finish, wait};
 pub use session::{Heard, Knock, Session, send};
 
