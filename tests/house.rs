@@ -8,6 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+#[path = "house/limits.rs"]
+mod limits;
+
 /// Lines of product code in a file. Longer: it holds more than one noun.
 const FILE_LINES: usize = 500;
 /// Lines of a function. Longer: it does not fit a screen.
@@ -343,32 +346,4 @@ fn each_check_finds_what_it_looks_for() {
     assert_eq!(test_modules(&parent), ["wire/a/tests", "wire/x_tests"]);
     let foreign = Source { name: "misc.rs".into(), text: String::new(), is_test: false };
     assert!(breaches_of_layers(&foreign)[0].contains("not in ARCHITECTURE.md"));
-}
-
-/// Limits are promised in the README: once it has a section of them, each that it names must exist.
-#[test]
-fn limits_named_in_the_readme_exist() {
-    let readme = fs::read_to_string(root().join("README.md")).unwrap_or_default();
-    let limits = fs::read_to_string(root().join("src/limits.rs")).unwrap();
-    let section = readme
-        .lines()
-        .skip_while(|line| *line != "## Limits")
-        .skip(1)
-        .take_while(|line| !line.starts_with("## "));
-    let names = section.flat_map(|line| line.split('`').skip(1).step_by(2));
-    let constants =
-        names.filter(|name| name.len() > 3 && name.chars().all(|c| c.is_ascii_uppercase() || c == '_'));
-    let missing = constants.filter(|name| !limits.contains(&format!("pub const {name}:")));
-    none(missing.map(|name| format!("README.md: limits.rs has no `{name}`")).collect());
-}
-
-/// A bound that nobody names bounds nothing.
-#[test]
-#[ignore = "until all parts of the program are merged"]
-fn every_limit_is_named_somewhere() {
-    let all = sources();
-    let limits = all.iter().find(|source| source.name == "limits.rs").unwrap();
-    let names = limits.text.lines().filter_map(|line| line.strip_prefix("pub const ")?.split(':').next());
-    let unused = names.filter(|name| !all.iter().any(|s| s.name != "limits.rs" && s.text.contains(name)));
-    none(unused.map(|name| format!("src/limits.rs: nobody names `{name}`")).collect());
 }

@@ -63,6 +63,11 @@ fn name(client: u8) -> String {
 }
 
 impl Model {
+    /// A leader is named after the second its time begins in.
+    fn start(&mut self) {
+        self.leader = (self.leader + 1).max((self.now_ms / 1_000) as u32);
+    }
+
     fn head(&self, client: u8) -> Position {
         self.at(client, self.partitions.get(&partition(&name(client)).0).map_or(0, Vec::len) as u64)
     }
@@ -151,7 +156,8 @@ proptest! {
         let clock = TestClock::at(1_000_000);
         let open = || Options { clock: clock.clock(), mailbox_envelopes: QUOTA, memtable_bytes: 4 << 10, ..options() };
         let mut log = TestLog::open(dir.path(), open());
-        let mut model = Model { now_ms: 1_000_000, leader: 1, ..Model::default() };
+        let mut model = Model { now_ms: 1_000_000, ..Model::default() };
+        model.start();
         for step in steps {
             match step {
                 Step::Append(sent) => {
@@ -174,7 +180,7 @@ proptest! {
                 Step::Restart => {
                     drop(log);
                     log = TestLog::open(dir.path(), open());
-                    model.leader += 1;
+                    model.start();
                 }
                 Step::Read { client, from, number, page, count_to } => {
                     let from = match from {

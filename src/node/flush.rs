@@ -63,10 +63,9 @@ impl State {
     /// A turn is over. Of a late one it is asked whose fault that was.
     fn count_turn(&mut self, took: Duration) {
         self.figures.turn(took);
-        if Figures::is_late(took) {
-            let own = took.saturating_sub(self.starved.since());
-            self.figures.starved_turns += u64::from(!Figures::is_late(own));
-        }
+        let is_late = Figures::is_late(took);
+        let own = took.saturating_sub(self.starved.turn(took, is_late));
+        self.figures.starved_turns += u64::from(is_late && !Figures::is_late(own));
     }
 }
 

@@ -17,7 +17,7 @@ pub(super) async fn tick(core: Shared) {
             return;
         }
         // So that what a late turn asks for is no older than a tick.
-        state.starved.since();
+        state.starved.tick();
         state.cut_late_closers();
         state.tick_shard();
         if count.is_multiple_of(SECOND_TICKS) {

@@ -11,6 +11,6 @@ if ! [ -n "$python" ] || ! "$python" -c 'import sys; assert sys.version_info[:2]
     exit 2
 fi
 rm -rf "$venv" "$venv.tools"
-"$python" -m pip install -q --disable-pip-version-check --target "$venv.tools" virtualenv==20.15.1 2>/dev/null
-PYTHONPATH="$venv.tools" "$python" -m virtualenv -q "$venv" >/dev/null
-"$venv/bin/pip" install -q --disable-pip-version-check autobahntestsuite==25.10.1 2>/dev/null
+"$python" -m pip install -q --disable-pip-version-check --target "$venv.tools" virtualenv==20.15.1
+PYTHONPATH="$venv.tools" "$python" -m virtualenv -q "$venv"
+"$venv/bin/pip" install -q --disable-pip-version-check autobahntestsuite==25.10.1

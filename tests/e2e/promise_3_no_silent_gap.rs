@@ -95,38 +95,6 @@ fn another_log_is_another_epoch() {
 }
 
 #[test]
-fn a_log_put_back_from_a_backup_is_not_taken_for_the_one_that_went_on() {
-    let place = Place::new("promise-3-backup");
-    let server = place.start();
-    let mut alice = Session::open(server.addr, "client=alice");
-    alice.deliver("bob", "1", 1);
-    drop(alice);
-    server.stop();
-    let (data, backup) = (place.path("data"), place.path("backup"));
-    copy(&data, &backup);
-
-    let server = place.start();
-    let mut alice = Session::open(server.addr, "client=alice");
-    let mut bob = Session::open(server.addr, "client=bob&from=start");
-    alice.deliver("bob", "2", 2);
-    assert_eq!(bob.bodies(2), [1, 2]);
-    server.kill();
-    std::fs::remove_dir_all(&data).unwrap();
-    copy(&backup, &data);
-
-    let server = place.start();
-    let again = Session::open(server.addr, &format!("client=bob&cursor={}", bob.cursor));
-    assert_eq!(again.welcome["resumed"], false, "{}", again.welcome);
-    let reason = again.welcome["reason"].as_str().unwrap();
-    assert!(["future", "truncated"].contains(&reason), "{reason}");
-}
-
-fn copy(from: &std::path::Path, to: &std::path::Path) {
-    let status = std::process::Command::new("cp").arg("-r").args([from, to]).status().unwrap();
-    assert!(status.success());
-}
-
-#[test]
 fn below_the_floor_is_expired_and_said() {
     let place = Place::new("promise-3-expired").with("retention", "2s");
     let server = place.start();

@@ -154,9 +154,13 @@ impl Ledger {
     }
 
     /// Begins a leader epoch where the log ends.
+    ///
+    /// It is named after the second it begins in, not counted: a directory that was put back from a backup does not
+    /// know how many there have been since, and would give a lost one's name to another.
     fn begin(&mut self, mut counts: CountPuts) -> Result<(), StoreError> {
         let newest = self.epochs.iter().flat_map(|epochs| epochs.entries()).map(|&(epoch, _)| epoch).max();
-        self.leader_epoch = newest.unwrap_or(0) + 1;
+        let now_s = u32::try_from((self.options.clock)() / 1_000).unwrap_or(u32::MAX - 1);
+        self.leader_epoch = now_s.max(newest.unwrap_or(0) + 1);
         for (epochs, &head) in self.epochs.iter_mut().zip(&self.heads) {
             epochs.begin(self.leader_epoch, head);
         }

@@ -10,7 +10,7 @@ mod session;
 pub use api::Api;
 pub use metrics::Metrics;
 pub use peer::{Got, Peer, frame, http, upgrade_request};
-pub use place::{API_KEY, Place, claims, corepost, now_s, token};
+pub use place::{API_KEY, Place, claims, corepost, is_slow, now_s, token};
 pub use server::{Server, finish, wait};
 pub use session::{Heard, Knock, Session, send};
 
@@ -82,6 +82,12 @@ pub fn eventually_in(what: &str, patience: Duration, mut holds: impl FnMut() -> 
 
 /// How long a story waits for what must come. Nothing is expected to take nearly so long; the machine may be busy.
 pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A copy of a folder.
+pub fn copy(from: &Path, to: &Path) {
+    let status = std::process::Command::new("cp").arg("-r").args([from, to]).status().unwrap();
+    assert!(status.success(), "{} was not copied", from.display());
+}
 
 /// All cores' figures together. They are about a second old.
 pub fn total(node: &Running, of: impl Fn(&Figures) -> u64) -> u64 {

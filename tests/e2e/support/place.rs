@@ -102,14 +102,21 @@ impl AsRef<Path> for Place {
     }
 }
 
-/// The real program with nothing of ours in its environment.
+/// The real program with nothing of ours in its environment. `TEST_PROGRAM=target/release/corepost` tells the same
+/// stories to another one.
 pub fn corepost() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_corepost"));
+    let program = std::env::var_os("TEST_PROGRAM");
+    let mut command = Command::new(program.unwrap_or_else(|| env!("CARGO_BIN_EXE_corepost").into()));
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("COREPOST_")) {
         command.env_remove(name);
     }
     command.stdin(Stdio::null());
     command
+}
+
+/// Whether the program is unoptimised.
+pub fn is_slow() -> bool {
+    cfg!(debug_assertions) && std::env::var_os("TEST_PROGRAM").is_none()
 }
 
 /// Now, in Unix seconds.

@@ -17,9 +17,9 @@ static NEXT: AtomicUsize = AtomicUsize::new(0);
 /// Time in which two clients that have just come must have exchanged their messages.
 const PAIR: Duration = Duration::from_secs(2);
 
-/// Whether the program is unoptimised. `HOSTILE_PROGRAM=target/release/corepost` tells the same stories to another.
+/// Whether the program is unoptimised. `TEST_PROGRAM=target/release/corepost` tells the same stories to another.
 pub fn is_slow() -> bool {
-    cfg!(debug_assertions) && std::env::var_os("HOSTILE_PROGRAM").is_none()
+    cfg!(debug_assertions) && std::env::var_os("TEST_PROGRAM").is_none()
 }
 
 pub struct Server {
@@ -65,7 +65,7 @@ impl Server {
             .join(format!("hostile-{}-{number}", std::process::id()));
         let _ = std::fs::remove_dir_all(&dir);
         let cores: &[&str] = if arguments.contains(&"--cores") { &[] } else { &["--cores", "2"] };
-        let program = std::env::var_os("HOSTILE_PROGRAM");
+        let program = std::env::var_os("TEST_PROGRAM");
         let program = program.unwrap_or_else(|| env!("CARGO_BIN_EXE_corepost").into());
         let mut child = Command::new(program)
             .args(["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
@@ -147,7 +147,8 @@ impl Server {
         assert!(began.elapsed() < PAIR, "a pair needed {:?}", began.elapsed());
     }
 
-    /// The same while a flood goes on, when an unoptimised program may take its time. How long it took.
+    /// The same while a flood goes on, whose writers alone would fill every CPU there is: who is starved by it is not
+    /// served for as long as it lasts, and who is not waits its turn. How long it took.
     pub fn pair_in_flood(&self) -> Duration {
         let began = Instant::now();
         let (mut alice, mut bob) = (self.session("calm-a"), self.session("calm-b"));
@@ -155,7 +156,7 @@ impl Server {
         alice.say(&json!({"type": "send", "id": id, "to": "calm-b", "body": id}));
         assert_eq!(alice.hear_of("ack")["id"], id);
         assert_eq!(bob.hear_of("message")["body"], id);
-        let most = if is_slow() { PAIR * 8 } else { PAIR };
+        let most = if is_slow() { PAIR * 8 } else { PAIR * 4 };
         assert!(began.elapsed() < most, "a pair in a flood needed {:?}", began.elapsed());
         began.elapsed()
     }

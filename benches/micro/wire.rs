@@ -1,33 +1,12 @@
-//! What the wire layer costs per message, one core: `cargo bench --no-default-features --bench wire`.
-//!
-//! Prints the best of many short rounds, in ns: others on the machine can only add. Compare figures of one run only.
+//! The wire layer: receiver, JSON both ways, records.
 
-#![allow(missing_docs)]
-
+use super::cases::Cases;
 use corepost::model::{Envelope, EnvelopeParts, IdRef, Kind, Position, Push};
 use corepost::wire::json::{Face, Hearing, Parser};
 use corepost::wire::record;
 use corepost::wire::websocket::{Opcode, PartialBudget, Receiver, Rules, write_masked};
 use corepost::wire::write_push;
 use std::hint::black_box;
-use std::time::Instant;
-
-const ROUNDS: usize = 101;
-
-/// The best time of `work`, which does `per_call` things a call.
-fn measure(name: &str, per_call: usize, mut work: impl FnMut()) {
-    let mut calls = 1;
-    let mut time = |calls: usize| {
-        let start = Instant::now();
-        (0..calls).for_each(|_| work());
-        start.elapsed().as_secs_f64()
-    };
-    while time(calls) < 0.001 {
-        calls *= 2;
-    }
-    let best = (0..ROUNDS).map(|_| time(calls)).fold(f64::MAX, f64::min);
-    println!("{name:44} {:9.1} ns", best / (calls * per_call) as f64 * 1e9);
-}
 
 /// A send whose text is of this many bytes.
 fn send(bytes: usize) -> Vec<u8> {
@@ -36,7 +15,7 @@ fn send(bytes: usize) -> Vec<u8> {
     empty.replace("\"\"", &format!("\"{text}\"")).into_bytes()
 }
 
-fn receive(name: &str, payload: &[u8], rules: &Rules) {
+fn receive(cases: &mut Cases, name: &str, payload: &[u8], rules: &Rules) {
     const FRAMES: usize = 16;
     let mut wire = vec![];
     (0..FRAMES).for_each(|_| write_masked(Opcode::Text, payload, [1, 2, 3, 4], &mut wire));
@@ -45,7 +24,7 @@ fn receive(name: &str, payload: &[u8], rules: &Rules) {
     // What is unmasked is masked by the next call: the bytes differ, the work does not.
     let headers: Vec<usize> = (0..FRAMES).map(|n| n * wire.len() / FRAMES).collect();
     let header_bytes = wire.len() / FRAMES - payload.len();
-    measure(name, FRAMES, || {
+    cases.case(name, FRAMES, || {
         for &at in &headers {
             buffer[at..at + header_bytes].copy_from_slice(&wire[at..at + header_bytes]);
         }
@@ -56,28 +35,28 @@ fn receive(name: &str, payload: &[u8], rules: &Rules) {
     });
 }
 
-fn main() {
+pub fn all(cases: &mut Cases) {
     let ascii = Rules { check_utf8: true, ..Rules::CLIENT };
     for bytes in [128, 1_024, 16_384] {
-        receive(&format!("receive {bytes} B"), &send(bytes), &Rules::CLIENT);
+        receive(cases, &format!("receive {bytes} B"), &send(bytes), &Rules::CLIENT);
     }
-    receive("receive 128 B, UTF-8 checked", &send(128), &ascii);
+    receive(cases, "receive 128 B, UTF-8 checked", &send(128), &ascii);
     let mut parser = Parser::new();
     for bytes in [128, 1_024, 16_384] {
         let frame = send(bytes);
-        measure(&format!("command {bytes} B"), 1, || {
+        cases.case(&format!("command {bytes} B"), 1, || {
             black_box(parser.command(black_box(&frame)).is_ok());
         });
     }
     let list: Vec<String> = (0..1_000).map(|n| format!("\"user-{n:06}\"")).collect();
     let frame = format!(r#"{{"type":"send","id":"m-1","to":[{}],"body":1}}"#, list.join(","));
-    measure("command to 1,000, per recipient", 1_000, || {
+    cases.case("command to 1,000, per recipient", 1_000, || {
         black_box(parser.command(black_box(frame.as_bytes())).is_ok());
     });
-    pushes();
+    pushes(cases);
 }
 
-fn pushes() {
+fn pushes(cases: &mut Cases) {
     let id = |text| IdRef::new(text).expect("an ID");
     let body = format!(r#"{{"text":"{}"}}"#, "x".repeat(117));
     let envelope = Envelope::new(EnvelopeParts {
@@ -96,7 +75,7 @@ fn pushes() {
     let ack = Push::Ack { of: envelope.clone(), at_ms: 1_760_000_000_000 };
     let mut out = Vec::with_capacity(1_024);
     for (name, push) in [("message", &message), ("ephemeral", &ephemeral), ("ack", &ack)] {
-        measure(&format!("push {name}, 128 B body"), 1, || {
+        cases.case(&format!("push {name}, 128 B body"), 1, || {
             out.clear();
             write_push(black_box(push), &face, &mut out);
             black_box(&out);
@@ -105,19 +84,19 @@ fn pushes() {
     let mut json = vec![];
     corepost::wire::json::encode(&message, &face, &mut json);
     let mut hearing = Hearing::new();
-    measure("hear a message, 128 B body", 1, || {
+    cases.case("hear a message, 128 B body", 1, || {
         black_box(hearing.hear(black_box(&json)).is_ok());
     });
     let mut row = vec![];
-    measure("record to row, 128 B body", 1, || {
+    cases.case("record to row, 128 B body", 1, || {
         row.clear();
         record::encode(black_box(&envelope), &mut row);
     });
-    measure("row to envelope, 128 B body", 1, || {
+    cases.case("row to envelope, 128 B body", 1, || {
         black_box(record::decode("user-000001", black_box(&row)).is_ok());
     });
     let headers: Vec<(&str, &[u8])> = record::parts_of(&envelope).0.collect();
-    measure("record to envelope, 128 B body", 1, || {
+    cases.case("record to envelope, 128 B body", 1, || {
         let headers = black_box(&headers).iter().copied();
         black_box(record::envelope_of(Some(b"user-000001"), headers, Some(body.as_bytes())).is_ok());
     });
