@@ -48,9 +48,10 @@ impl Limit {
 
     /// The value as the README writes it, in the largest unit that it is whole in.
     fn written(&self) -> String {
-        let (units, plain): (&[(u64, &str)], &str) = match self.name.rsplit_once('_') {
-            Some((_, "BYTES")) => (&[(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")], "bytes"),
-            Some((_, "MS")) => (&[(3_600_000, "h"), (1_000, "s")], "ms"),
+        let unit = self.name.split('_').find(|word| ["BYTES", "MS"].contains(word));
+        let (units, plain): (&[(u64, &str)], &str) = match unit {
+            Some("BYTES") => (&[(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")], "bytes"),
+            Some("MS") => (&[(3_600_000, "h"), (1_000, "s")], "ms"),
             _ => return thousands(self.value),
         };
         let whole = units.iter().find(|(size, _)| self.value.is_multiple_of(*size));

@@ -20,6 +20,8 @@ const UNDER_WAY: u64 = 256;
 const OTHERS: u64 = 10_000;
 /// Where the fillers' and the others' IDs begin, beyond those of the returning clients.
 const BEYOND: usize = 1 << 32;
+/// Connects between two looks at the sockets: all at once would keep this generator from its own pair for 200 ms.
+const DIALS_A_TURN: usize = 32;
 /// A client that has not got everything by then counts as failed.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -153,14 +155,18 @@ pub fn run(mut bench: Bench) -> Result<Report, String> {
     let window = Window::open(bench.server);
     let began = Instant::now();
     while done < clients.len() {
-        while next < clients.len() && next - done < at_once {
+        for _ in 0..DIALS_A_TURN.min(at_once - (next - done)) {
+            if next == clients.len() {
+                break;
+            }
             let cursor = clients[next].split_once(' ').map_or("", |(_, cursor)| cursor);
             let dial = bench.dial(bench.args.skip + next, &format!("&cursor={cursor}"))?;
             returns[next].dialled_ns = since(began);
             bench.fleet.dial(&dial).map_err(|error| error.to_string())?;
             next += 1;
         }
-        let wait_ms = pair.as_mut().map_or(1, |pair| pair.send_due(&mut bench.fleet));
+        let more = next < clients.len() && next - done < at_once;
+        let wait_ms = pair.as_mut().map_or(1, |pair| pair.send_due(&mut bench.fleet)) * i32::from(!more);
         let mut refused = None;
         let turned = bench.fleet.turn(wait_ms, |n, heard, _| {
             if let Some(pair) = pair.as_mut().filter(|pair| pair.owns(n)) {
