@@ -31,8 +31,11 @@ impl DedupeKey {
     }
 }
 
-/// The window of one partition: at most [`DEDUPE_OFFSETS`] + 1 keys of 24 bytes, and 4 to 8 bytes each to find them.
-#[derive(Clone, Debug, Default)]
+/// The window of one partition: at most [`DEDUPE_OFFSETS`] + 1 keys of 24 bytes, and 8 to 16 bytes each to find them.
+///
+/// All windows of a node together are far larger than any cache, so a record costs what it touches: the slots around
+/// its key's place, and a key of the window only where a slot says that it may be the same.
+#[derive(Clone, Debug)]
 pub struct Dedupe {
     /// In order of offsets, for forgetting.
     window: VecDeque<Seen>,
@@ -40,10 +43,10 @@ pub struct Dedupe {
     first: u32,
     /// Offset and log time of the newest one. All others lie within a window before it, so the low halves do.
     newest: (u64, u64),
-    /// For each key the number of its newest one, by hash, linearly probed; at most half full.
-    slots: Vec<u32>,
+    /// For each key a slot with the number of its newest one, by hash, linearly probed; at most half full.
+    slots: Vec<Slot>,
     /// So that nobody can choose IDs that probe long. Changes nothing that shows.
-    secret: RandomState,
+    secret: [u64; 2],
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -53,9 +56,47 @@ struct Seen {
     at_ms: u32,
 }
 
-const FREE: u32 = u32::MAX;
-/// Numbers have one bit less than a slot, so that none is [`FREE`].
-const NUMBERS: u32 = u32::MAX >> 1;
+/// Free, or a number of the window and where its key belongs: the low bits of its home, from which the home is known
+/// again as long as nothing lies further from it than [`REACH`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Slot(u32);
+
+/// Numbers have so many bits: more than a window has keys.
+const NUMBERS: u32 = (1 << 18) - 1;
+/// A home's bits in a slot.
+const REACH: usize = 1 << 13;
+
+const _: () = assert!(DEDUPE_OFFSETS + 1 < NUMBERS as u64);
+
+impl Slot {
+    const FREE: Self = Self(0);
+
+    fn new(number: u32, home: usize) -> Self {
+        Self(1 << 31 | ((home & (REACH - 1)) as u32) << 18 | number)
+    }
+
+    fn number(self) -> u32 {
+        self.0 & NUMBERS
+    }
+
+    /// How far behind its home it lies in a table of so many slots, less one.
+    fn distance(self, at: usize, last: usize) -> usize {
+        at.wrapping_sub((self.0 >> 18) as usize) & (REACH - 1) & last
+    }
+}
+
+impl Default for Dedupe {
+    fn default() -> Self {
+        let random = RandomState::new();
+        Self {
+            window: VecDeque::new(),
+            first: 0,
+            newest: (0, 0),
+            slots: Vec::new(),
+            secret: [random.hash_one(0), random.hash_one(1)],
+        }
+    }
+}
 
 impl Dedupe {
     /// Takes the next record of the partition and says whether it is a duplicate.
@@ -67,16 +108,16 @@ impl Dedupe {
         let number = self.first.wrapping_add(self.window.len() as u32) & NUMBERS;
         self.window.push_back(Seen { key, offset: offset as u32, at_ms: at_ms as u32 });
         self.newest = (offset, at_ms);
-        let slot = self.slot_of(key);
-        std::mem::replace(&mut self.slots[slot], number) != FREE
+        let (slot, home) = self.find(key);
+        std::mem::replace(&mut self.slots[slot], Slot::new(number, home)) != Slot::FREE
     }
 
     /// Whether a record with this key would be a duplicate here, without taking it.
     pub fn would_drop(&self, key: Option<DedupeKey>, offset: u64, at_ms: u64) -> bool {
         let Some(key) = key.map(halves).filter(|_| !self.window.is_empty()) else { return false };
-        match self.slots[self.slot_of(key)] {
-            FREE => false,
-            number => self.reaches(self.seen(number), offset, at_ms),
+        match self.slots[self.find(key).0] {
+            Slot::FREE => false,
+            slot => self.reaches(self.seen(slot), offset, at_ms),
         }
     }
 
@@ -96,8 +137,7 @@ impl Dedupe {
             if self.reaches(seen, offset, at_ms) {
                 break;
             }
-            let slot = self.slot_of(seen.key);
-            if self.slots[slot] == self.first {
+            if let Some(slot) = self.slot_of_first(seen.key) {
                 self.free(slot);
             }
             self.window.pop_front();
@@ -113,21 +153,34 @@ impl Dedupe {
         offset - seen_at <= DEDUPE_OFFSETS && at_ms.saturating_sub(seen_ms) <= DEDUPE_MS
     }
 
-    fn seen(&self, number: u32) -> Seen {
-        self.window[(number.wrapping_sub(self.first) & NUMBERS) as usize]
+    fn seen(&self, slot: Slot) -> Seen {
+        self.window[(slot.number().wrapping_sub(self.first) & NUMBERS) as usize]
     }
 
-    /// The slot of a key: the one that holds its newest, or the free one where it belongs.
-    fn slot_of(&self, key: [u64; 2]) -> usize {
-        let mut slot = self.home_of(key);
-        while self.slots[slot] != FREE && self.seen(self.slots[slot]).key != key {
-            slot = (slot + 1) & (self.slots.len() - 1);
+    /// The slot of a key, which holds its newest or is free, and the one where its search begins.
+    fn find(&self, key: [u64; 2]) -> (usize, usize) {
+        let (home, last) = (self.home_of(key), self.slots.len() - 1);
+        for distance in 0..REACH.min(self.slots.len()) {
+            let at = (home + distance) & last;
+            let slot = self.slots[at];
+            if slot == Slot::FREE || slot.distance(at, last) == distance && self.seen(slot).key == key {
+                return (at, home);
+            }
         }
-        slot
+        panic!("half of the slots are free and {REACH} in a row are taken")
+    }
+
+    /// The slot of the window's first one, unless its key was seen again and the slot is that one's.
+    fn slot_of_first(&self, key: [u64; 2]) -> Option<usize> {
+        let (home, last) = (self.home_of(key), self.slots.len() - 1);
+        let probed = (0..self.slots.len()).map(|distance| (home + distance) & last);
+        let mut taken = probed.take_while(|&at| self.slots[at] != Slot::FREE);
+        taken.find(|&at| self.slots[at].number() == self.first)
     }
 
     fn home_of(&self, key: [u64; 2]) -> usize {
-        self.secret.hash_one(key) as usize & (self.slots.len() - 1)
+        let product = u128::from(key[0] ^ self.secret[0]) * u128::from(key[1] ^ self.secret[1]);
+        (product as u64 ^ (product >> 64) as u64) as usize & (self.slots.len() - 1)
     }
 
     /// Frees a slot and moves up what had to go past it.
@@ -136,17 +189,16 @@ impl Dedupe {
         let mut at = hole;
         loop {
             at = (at + 1) & last;
-            if self.slots[at] == FREE {
+            if self.slots[at] == Slot::FREE {
                 break;
             }
-            let home = self.home_of(self.seen(self.slots[at]).key);
             // It may move unless its home lies after the hole, going round.
-            if (at.wrapping_sub(home) & last) >= (at.wrapping_sub(hole) & last) {
+            if self.slots[at].distance(at, last) >= (at.wrapping_sub(hole) & last) {
                 self.slots[hole] = self.slots[at];
                 hole = at;
             }
         }
-        self.slots[hole] = FREE;
+        self.slots[hole] = Slot::FREE;
     }
 
     /// Room for one more: the window grows to no more than it may ever hold, the slots by doubling.
@@ -157,11 +209,11 @@ impl Dedupe {
             self.window.reserve_exact(len.max(16).min(MOST.saturating_sub(len)).max(1));
         }
         if self.slots.is_empty() || len * 2 > self.slots.len() {
-            self.slots = vec![FREE; (len * 2).next_power_of_two().max(32)];
+            self.slots = vec![Slot::FREE; (len * 2).next_power_of_two().max(32)];
             for at in 0..len as u32 {
                 // In order, so the newest of a key is the one that stays.
-                let slot = self.slot_of(self.window[at as usize].key);
-                self.slots[slot] = (self.first + at) & NUMBERS;
+                let (slot, home) = self.find(self.window[at as usize].key);
+                self.slots[slot] = Slot::new((self.first + at) & NUMBERS, home);
             }
         }
     }
@@ -175,6 +227,7 @@ fn halves(DedupeKey(key): DedupeKey) -> [u64; 2] {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::collections::HashMap;
 
     const A: Option<DedupeKey> = Some(DedupeKey(1));
 
@@ -203,7 +256,7 @@ mod tests {
         assert_eq!(dedupe.len() as u64, DEDUPE_OFFSETS + 1);
         let bytes = dedupe.window.capacity() * size_of::<Seen>() + dedupe.slots.len() * 4;
         assert!(bytes <= dedupe.len() * 40, "{bytes} bytes for {} keys", dedupe.len());
-        let used = dedupe.slots.iter().filter(|&&slot| slot != FREE).count();
+        let used = dedupe.slots.iter().filter(|&&slot| slot != Slot::FREE).count();
         assert_eq!(used, dedupe.len(), "what was forgotten left its slot");
         assert!(dedupe.apply(Some(DedupeKey(u128::from(2 * DEDUPE_OFFSETS) << 40)), 3 * DEDUPE_OFFSETS, 400));
     }
@@ -217,6 +270,26 @@ mod tests {
     }
 
     proptest! {
+        /// Thousands of keys that come, are forgotten in part, and come again, so that slots move about.
+        #[test]
+        fn a_crowded_window_says_what_the_newest_of_each_key_says(
+            seed in any::<u64>(), keys in 100..3_000u64, most_ms in 100..3_000u64,
+        ) {
+            let (mut dedupe, mut newest, mut at_ms) = (Dedupe::default(), HashMap::new(), 0);
+            let mut random = seed;
+            for offset in 0..6_000u64 {
+                random = xxh3_64(&random.to_le_bytes());
+                at_ms += random % most_ms;
+                let key = DedupeKey(u128::from(random >> 32) % u128::from(keys));
+                let before = newest.insert(key, (offset, at_ms));
+                let defined = before.is_some_and(|(_, seen_ms)| at_ms - seen_ms <= DEDUPE_MS);
+                prop_assert_eq!(dedupe.apply(Some(key), offset, at_ms), defined, "offset {}", offset);
+            }
+            let used = dedupe.slots.iter().filter(|&&slot| slot != Slot::FREE).count();
+            let held: std::collections::HashSet<_> = dedupe.window.iter().map(|seen| seen.key).collect();
+            prop_assert_eq!(used, held.len(), "a slot for each key of the window");
+        }
+
         /// The definition, word for word, beside the window.
         #[test]
         fn says_what_the_definition_says(

@@ -17,6 +17,7 @@ use crate::log::{Dedupe, Epochs, Record, Revocation};
 use crate::model::{ClientId, Envelope, EnvelopeParts, IdRef, Kind};
 use std::collections::{HashMap, VecDeque};
 use std::io::Read as _;
+use std::time::{Duration, Instant};
 
 /// The number of partitions is another one.
 pub struct OtherPartitions(pub u16);
@@ -79,6 +80,7 @@ impl Ledger {
     /// Adds the commits since the checkpoint, and what is older of the dedupe windows.
     fn replay(&mut self, checkpoint: &Checkpoint) -> Result<CountPuts, StoreError> {
         let mut counts = HashMap::new();
+        let (mut records, mut said) = (0_u64, Instant::now());
         let (commits, from) = (self.store.commits.clone(), checkpoint.read_from());
         for guard in commits.range(from.to_be_bytes()..) {
             let (key, value) = guard.into_inner()?;
@@ -95,6 +97,7 @@ impl Ledger {
             let at_ms = commit.at_ms;
             while let Some(record) = commit.next() {
                 let record = record.ok_or_else(|| damaged("a commit"))?;
+                records += 1;
                 self.dedupe[usize::from(record.mailbox.partition.0)].apply(record.key, record.offset, at_ms);
                 if is_new {
                     self.replay_head(record, commit.bucket)?;
@@ -105,6 +108,13 @@ impl Ledger {
             }
             if is_new {
                 (self.commit, self.at_ms) = (number, self.at_ms.max(at_ms));
+            }
+            if said.elapsed() >= Duration::from_secs(1) {
+                said = Instant::now();
+                tracing::info!(
+                    records,
+                    "starting: reading which messages of the last minutes are not to come twice"
+                );
             }
             if self.window.back().is_none_or(|&(_, last_ms)| at_ms - last_ms >= 1_000) {
                 self.window.push_back((number, at_ms));
