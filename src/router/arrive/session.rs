@@ -86,7 +86,7 @@ pub struct Session {
     pub timer_ms: u64,
     /// Monotonic time at which it is closed by a drain; `u64::MAX` otherwise.
     pub leave_ms: u64,
-    /// Unix seconds at which its token expires, of which 32 bits last until 2106; [`NEVER`] without one.
+    /// Unix seconds at which its token expires, of which 32 bits last until 2106; the greatest without one.
     pub expires_s: u32,
     /// What only some sessions have.
     pub extras: Option<Box<Extras>>,
