@@ -278,7 +278,7 @@ const _: () = assert!(MESSAGE_BYTES < SALVAGED_BYTES && SALVAGED_BYTES < PUBLISH
 const _: () = assert!(PUBLISH_BYTES * 4 <= BODY_BYTES && MESSAGE_BYTES * 8 <= PULL_BYTES);
 // The largest list of recipients (each once, quoted, with a comma) and a useful body fit the skim limit.
 const _: () = assert!(RECIPIENTS * (ID_BYTES + 3) < SKIM_BYTES);
-// A parked socket costs no buffer, an active one the short one: a long one is lent only after a full short one.
+// Who is held up keeps what one read has brought: a long one comes only after a full short one.
 const _: () = assert!(READ_BYTES < READ_BYTES_LONG && HEAD_BYTES <= READ_BYTES_LONG);
 // A dead peer is noticed before the balancers' usual idle limit of a minute.
 const _: () = assert!(PING_INTERVAL_MS + PONG_TIMEOUT_MS < 60_000);

@@ -81,9 +81,14 @@ impl Pool {
         self.short.truncate(self.short.len() - self.unused.min(self.short.len()));
         self.long.truncate(POOLED_BUFFERS_LONG / 4);
         // The first were last needed longest ago.
-        while self.frame_bytes > FRAME_POOL_BYTES / 4 {
-            self.frame_bytes -= self.frame.swap_remove(0).capacity();
-        }
+        let mut over = self.frame_bytes.saturating_sub(FRAME_POOL_BYTES / 4);
+        let gone = self.frame.iter().take_while(|buffer| {
+            let is_over = over > 0;
+            over = over.saturating_sub(buffer.capacity());
+            is_over
+        });
+        let gone = gone.count();
+        self.frame_bytes -= self.frame.drain(..gone).map(|buffer| buffer.capacity()).sum::<usize>();
         self.unused = self.short.len();
     }
 

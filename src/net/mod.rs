@@ -18,6 +18,6 @@ pub use driver::{Driver, Refused, Wish, choose};
 pub use handoff::Handoff;
 pub use listener::{AcceptError, Bound, ListenError, Listener, bind};
 pub use reader::{Reader, Took};
-pub use round::Round;
+pub use round::{Round, step_back};
 pub use socket::{Ended, Socket, half_close, silence};
 pub use writer::{Sent, Writer};

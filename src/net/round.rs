@@ -10,7 +10,8 @@ use std::task::Poll;
 ///
 /// A foreign wake, or a task that is runnable all the time, makes monoio skip its wait, and with deferred completions
 /// only a wait runs them: such a core would never see its own sockets. So it does wait, on an operation that is
-/// complete at once. On the other drivers it is enough that the task steps back once.
+/// complete at once. The other drivers look at the sockets when the run queue has gone round, so there the task steps
+/// back once: others come first, though not always a look at the sockets.
 pub struct Round {
     /// A socket that is always ready to be written, where completions are deferred.
     ready: Option<monoio::net::UnixStream>,
@@ -26,7 +27,7 @@ impl Round {
         Ok(Self { ready: Some(monoio::net::UnixStream::from_std(fd.into())?) })
     }
 
-    /// Comes back in the next turn, after the core's own completions.
+    /// Comes back after the others, and after the core's own completions where those are deferred.
     pub async fn pass(&self) {
         match &self.ready {
             // An error also means that the ring has been round.
@@ -37,7 +38,7 @@ impl Round {
 }
 
 /// To the end of the run queue.
-async fn step_back() {
+pub async fn step_back() {
     let mut again = false;
     poll_fn(|cx| {
         if std::mem::replace(&mut again, true) {

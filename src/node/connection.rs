@@ -9,7 +9,7 @@ use super::table::Key;
 use super::{echo, flush, session};
 use crate::limits::{READ_BYTES, READ_BYTES_LONG};
 use crate::model::CloseCode;
-use crate::net::{Reader, Socket, Took, Writer, silence};
+use crate::net::{Driver, Reader, Socket, Took, Writer, silence, step_back};
 use crate::router::Connect;
 use crate::wire::websocket::Receiver;
 use std::rc::Rc;
@@ -156,7 +156,7 @@ impl Connection {
         self.held_up = None;
     }
 
-    /// Shuts it both ways: its reading task ends, and a send in flight fails.
+    /// Shuts it both ways: its reading task ends, and the next send fails.
     pub(super) fn silence(&mut self) {
         self.phase = Phase::Silenced;
         silence(&self.writer);
@@ -221,12 +221,25 @@ fn attend(core: Shared, key: Key, reader: Reader, said_more: bool) -> impl Futur
             } else {
                 let _ = reader.ready().await;
             }
-            let mut state = core.enter();
-            flow = if flow == Flow::Park { state.feed_held(key) } else { state.read(key, &reader) };
-            flush::end_long_turn(&core, &mut state);
+            flow = go_on(&core, key, &reader, flow);
+            // epoll says again at once that there is more, to a peer that is faster than we are for ever.
+            if flow == Flow::Go && core.config.driver == Driver::Epoll {
+                step_back().await;
+            }
         }
         core.enter().ended(key);
     }
+}
+
+/// The next that a connection has for us: what was kept of it if it was parked, or what its socket has.
+fn go_on(core: &Shared, key: Key, reader: &Reader, flow: Flow) -> Flow {
+    let mut state = core.enter();
+    let flow = if flow == Flow::Park { state.feed_held(key) } else { state.read(key, reader) };
+    // Who is to be parked does not stand there yet, and would not hear that what it waits for has happened.
+    if flow == Flow::Go {
+        flush::end_long_turn(core, &mut state);
+    }
+    flow
 }
 
 impl State {

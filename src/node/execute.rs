@@ -147,7 +147,7 @@ impl State {
         }
         let sent = connection.writer.send(pool);
         match sent {
-            Sent::All(0) => {}
+            Sent::All(0) | Sent::Some(0) => {}
             Sent::All(bytes) | Sent::Some(bytes) => self.written(key, bytes, unsent),
             Sent::Broken => {
                 connection.writer.discard(pool);
@@ -194,6 +194,8 @@ impl State {
 
     /// Its reading task has ended: the peer sends no more.
     pub(super) fn ended(&mut self, key: Key) {
+        // What this turn has for it counts among what was promised.
+        self.carry_out();
         let Some(connection) = self.table.get_mut(key) else { return };
         connection.unread = true;
         connection.receiver.release(&mut self.partials);

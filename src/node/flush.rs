@@ -1,7 +1,7 @@
 //! The end of a turn: one send per socket that has something, one batch per other core, and the turn is measured.
 //!
 //! Always holds: a turn is bounded. One that has produced much ends early, and one that has more sockets to write to
-//! than [`SENDS_PER_TURN`] leaves the others to the next, before which the core looks at its sockets again.
+//! than [`SENDS_PER_TURN`] leaves the others to the next, before which others come.
 
 use super::core::{Shared, State};
 use super::figures::Figures;

@@ -2,7 +2,7 @@
 //!
 //! The first thing that happens in a turn wakes the core's flusher; the run queue is first-in first-out, so it runs
 //! after all that was ready, and only then does anything leave the core: one send per socket, one batch per other
-//! core. Between two flushes is what we call a turn.
+//! core. A turn that has produced much is ended before (`flush`). Between two flushes is what we call a turn.
 
 use crate::model::Now;
 use std::task::{Poll, Waker};

@@ -52,8 +52,8 @@ impl Timers {
             });
             // Sessions that came together stay together from round to round, each time in other slots: what they leave
             // empty would add up to their number times the wheel.
-            if entries.is_empty() {
-                *entries = Vec::new();
+            if entries.len() * 4 <= entries.capacity() {
+                entries.shrink_to_fit();
             }
         }
         self.next = self.next.max(now_tick + 1);
