@@ -87,6 +87,10 @@ pub const ARRIVALS: usize = 32_768;
 pub const ARRIVAL_BYTES: usize = 32 << 20;
 /// Bytes of the buffer in which a socket's frames are collected, at first: many sockets may need one in one turn.
 pub const WRITE_BYTES: usize = 512;
+/// The largest of those that is kept for the next socket, grown as it is.
+pub const WRITE_BYTES_KEPT: usize = 16 << 10;
+/// Bytes of those that a core keeps together; more are given back to the allocator.
+pub const FRAME_POOL_BYTES: usize = 1 << 20;
 /// Bytes that are read from a socket at a time.
 pub const READ_BYTES: usize = 4 << 10;
 /// The same after a read that brought as many: a long message is coming.
@@ -94,14 +98,10 @@ pub const READ_BYTES_LONG: usize = 64 << 10;
 /// Things a core has to do for others at the end of a turn. More: the turn ends at once, so that what is read later in
 /// it waits for less, and what was written to last is still in the processor's cache.
 pub const OUTPUTS_PER_TURN: usize = 64;
-/// Sockets of one core that are written to in one turn. More: the others wait for the next turn, in which what has
-/// come meanwhile is seen first; what that adds for them leaves in the same write.
+/// Sockets of one core that are written to in one turn. More: the rest waits for the next turn, before which others come;
+/// what those add for it leaves in the same write.
 pub const SENDS_PER_TURN: usize = 128;
-/// The largest of those that is kept for the next socket, grown as it is.
-pub const WRITE_BYTES_KEPT: usize = 16 << 10;
-/// Bytes of those that a core keeps together; more are given back to the allocator.
-pub const FRAME_POOL_BYTES: usize = 1 << 20;
-/// Short buffers for reading that a core keeps, likewise.
+/// Short buffers for reading that a core keeps for the next socket; more are given back to the allocator.
 pub const POOLED_BUFFERS: usize = 1_024;
 /// Long buffers a core keeps, likewise.
 pub const POOLED_BUFFERS_LONG: usize = 32;

@@ -49,8 +49,9 @@ const NO_SESSION: u32 = u32::MAX;
 /// What only a connection that is held up needs.
 #[derive(Default)]
 pub(super) struct HeldUp {
-    /// What was read and not obeyed when it was parked: at most what one read brings.
+    /// What was read when it was parked, at most what one read brings, and how much of that was obeyed.
     held: Vec<u8>,
+    obeyed: usize,
     /// A message for which there was no room: the first to be obeyed when there is.
     pub(super) waiting: Option<Box<[u8]>>,
     /// The reading task, while it may not read.
@@ -203,8 +204,8 @@ pub(super) fn begin(
         state.table.get_mut(key).expect("it was just entered").silence();
     }
     let said_more = !unread.is_empty();
-    if said_more && let Some(connection) = state.table.get_mut(key) {
-        connection.held_up().held = unread;
+    if said_more {
+        state.hold(key, unread, 0);
     }
     monoio::spawn(attend(Rc::clone(core), key, reader, said_more));
 }
@@ -253,7 +254,11 @@ impl State {
                 self.figures.bytes_read += bytes as u64;
                 // A read that filled its buffer is followed by more.
                 connection.long = bytes == room;
-                self.feed_or_hold(key, &mut scratch[..bytes])
+                let (used, flow) = feed(self, key, &mut scratch[..bytes]);
+                if flow == Flow::Park {
+                    self.hold(key, scratch[used..bytes].to_vec(), 0);
+                }
+                flow
             }
             Took::Nothing => Flow::Go,
             Took::End => Flow::End,
@@ -262,25 +267,22 @@ impl State {
         flow
     }
 
-    /// Feeds what was read, and keeps what may not be obeyed yet.
-    fn feed_or_hold(&mut self, key: Key, bytes: &mut [u8]) -> Flow {
-        let (used, flow) = feed(self, key, bytes);
-        if flow == Flow::Park
-            && let Some(connection) = self.table.get_mut(key)
-        {
-            connection.held_up().held = bytes[used..].to_vec();
-        }
-        flow
+    /// Keeps what may not be obeyed yet; it may be called for one message at a time, so nothing of it is moved.
+    fn hold(&mut self, key: Key, held: Vec<u8>, obeyed: usize) {
+        let Some(connection) = self.table.get_mut(key) else { return };
+        let held_up = connection.held_up();
+        (held_up.held, held_up.obeyed) = (held, obeyed);
     }
 
-    /// The same with what was kept.
+    /// Lets what was kept be obeyed, as far as the connection may go on now.
     fn feed_held(&mut self, key: Key) -> Flow {
         let Some(connection) = self.table.get_mut(key) else { return Flow::End };
-        let mut held = std::mem::take(&mut connection.held_up().held);
-        let flow = self.feed_or_hold(key, &mut held);
-        if flow == Flow::Go
-            && let Some(connection) = self.table.get_mut(key)
-        {
+        let held_up = connection.held_up();
+        let (mut held, obeyed) = (std::mem::take(&mut held_up.held), held_up.obeyed);
+        let (used, flow) = feed(self, key, &mut held[obeyed..]);
+        if flow == Flow::Park {
+            self.hold(key, held, obeyed + used);
+        } else if let Some(connection) = self.table.get_mut(key) {
             connection.rest();
         }
         flow

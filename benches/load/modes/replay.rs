@@ -155,18 +155,16 @@ pub fn run(mut bench: Bench) -> Result<Report, String> {
     let window = Window::open(bench.server);
     let began = Instant::now();
     while done < clients.len() {
-        for _ in 0..DIALS_A_TURN.min(at_once - (next - done)) {
-            if next == clients.len() {
-                break;
-            }
+        let ready = clients.len().min(done + at_once) - next;
+        for _ in 0..ready.min(DIALS_A_TURN) {
             let cursor = clients[next].split_once(' ').map_or("", |(_, cursor)| cursor);
             let dial = bench.dial(bench.args.skip + next, &format!("&cursor={cursor}"))?;
             returns[next].dialled_ns = since(began);
             bench.fleet.dial(&dial).map_err(|error| error.to_string())?;
             next += 1;
         }
-        let more = next < clients.len() && next - done < at_once;
-        let wait_ms = pair.as_mut().map_or(1, |pair| pair.send_due(&mut bench.fleet)) * i32::from(!more);
+        let due_ms = pair.as_mut().map_or(1, |pair| pair.send_due(&mut bench.fleet));
+        let wait_ms = if ready > DIALS_A_TURN { 0 } else { due_ms };
         let mut refused = None;
         let turned = bench.fleet.turn(wait_ms, |n, heard, _| {
             if let Some(pair) = pair.as_mut().filter(|pair| pair.owns(n)) {
