@@ -54,6 +54,10 @@ pub const OUTBOUND_BYTES: usize = 256 << 10;
 /// Bytes above the outbound budget kept for answers (acks, errors, pongs) to what the peer itself sent.
 /// Reached: the socket is not read until some of it has been written.
 pub const OUTBOUND_ANSWERS: usize = 256 << 10;
+/// Bytes beyond a socket's outbound budget that may be unsent, for a process that takes the socket: the answers, and
+/// what was begun while there was room (a message or an answer, or one echo). More: the socket is not taken, and its
+/// client comes again.
+pub const UNSENT_BYTES_BEYOND: usize = 17 << 20;
 /// Bytes of replay under way to all sessions of a core together. Reached: further ones wait in line.
 pub const REPLAY_CREDIT_BYTES: u32 = 64 << 20;
 /// Bytes of replay under way to one session before it is stopped until its socket has taken them.
@@ -267,6 +271,10 @@ const _: () = assert!(PAGE_BYTES + MESSAGE_BYTES * 2 <= OUTBOUND_BYTES);
 // A share of replay is at least a page, and leaves half of the budget to what is live.
 const _: () =
     assert!(PAGE_BYTES <= REPLAY_SHARE_BYTES as usize && REPLAY_SHARE_BYTES as usize * 2 <= OUTBOUND_BYTES);
+// Beyond its budget a socket has answers up to their bound, and then one echo, or the largest message that may be
+// configured and the longest answer.
+const _: () = assert!(OUTBOUND_ANSWERS + SKIM_BYTES < UNSENT_BYTES_BEYOND);
+const _: () = assert!(PUBLISH_BYTES + (RECIPIENTS + 1) * (ID_BYTES + 64) < SKIM_BYTES);
 // A message that is kept is also one that is skimmed.
 const _: () = assert!(MESSAGE_BYTES < SKIM_BYTES);
 // The largest publish fits what one core may have in flight, or it could never be accepted.

@@ -47,9 +47,14 @@ impl Writer {
         &mut self.pending
     }
 
-    /// Bytes that the kernel has not taken.
+    /// How many bytes the kernel has not taken.
     pub fn unsent(&self) -> usize {
         self.pending.len()
+    }
+
+    /// Those bytes, for the process that takes the socket.
+    pub fn bytes(&self) -> &[u8] {
+        &self.pending
     }
 
     /// Everything was taken by the kernel.

@@ -11,7 +11,7 @@ use crate::limits::{READ_BYTES, READ_BYTES_LONG};
 use crate::model::CloseCode;
 use crate::net::{Driver, Reader, Socket, Took, Writer, silence, step_back};
 use crate::router::Connect;
-use crate::wire::websocket::Receiver;
+use crate::wire::websocket::{Receiver, Remainder};
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
@@ -138,6 +138,22 @@ impl Connection {
     /// A message that waits for room.
     pub(super) fn take_waiting(&mut self) -> Option<Box<[u8]>> {
         self.held_up.as_mut()?.waiting.take()
+    }
+
+    /// What it has still to say and to obey.
+    pub(super) fn remainder(&self) -> Remainder<'_> {
+        let (unsent, counted) = (self.writer.bytes(), self.collected);
+        if self.phase != Phase::Open {
+            return Remainder { unsent, counted, closing: true, ..Remainder::default() };
+        }
+        let held_up = self.held_up.as_deref();
+        Remainder {
+            unsent,
+            counted,
+            closing: false,
+            waiting: held_up.and_then(|it| it.waiting.as_deref()),
+            held: held_up.map_or(&[], |it| &it.held[it.obeyed..]),
+        }
     }
 
     /// Its reading task may go on.

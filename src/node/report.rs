@@ -50,7 +50,8 @@ impl Core {
         let (figures, appends) = (&state.figures, state.shard.append_bytes_in_flight());
         let mut counters = state.shard.counters().clone();
         counters.refusals.iter_mut().zip(figures.refusals).for_each(|(all, here)| *all += here);
-        let outbound = state.table.iter_mut().map(|(_, connection)| connection.writer.unsent() as u64).sum();
+        let unsent = state.table.iter_mut().map(|(_, connection)| connection.remainder().unsent.len() as u64);
+        let outbound = unsent.sum();
         let mut memory = [0; CoreMemory::ALL.len()];
         memory[CoreMemory::Recent as usize] = counters.recent_bytes;
         memory[CoreMemory::Buffers as usize] = state.pool.bytes() as u64;

@@ -1,6 +1,7 @@
 //! The WebSocket receiver against an independent codec, against itself at every cut, and against any bytes.
 
 mod cuts;
+mod lives;
 mod oracle;
 mod stories;
 mod streams;

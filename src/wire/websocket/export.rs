@@ -16,11 +16,22 @@ const SKIMMED: u8 = 4;
 /// Why exported bytes were not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BadExport {
-    /// They are no state a receiver with these rules can be in.
+    /// They are no state that one with these rules can be in.
     Malformed,
     /// The budget has no room for them.
     NoRoom,
 }
+
+impl std::fmt::Display for BadExport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Malformed => "are no state of a connection of this version; its client must come again",
+            Self::NoRoom => "are more than this process has room for; the client must come again",
+        })
+    }
+}
+
+impl std::error::Error for BadExport {}
 
 impl Receiver {
     /// Appends the state. The reader must be told where it ends.

@@ -11,6 +11,7 @@ mod header;
 mod mask;
 mod partial;
 mod receiver;
+mod remainder;
 mod rules;
 mod utf8;
 
@@ -24,4 +25,5 @@ pub use handshake::{
     check_upgrade, write_request, write_switching,
 };
 pub use receiver::{Event, Receiver};
+pub use remainder::Remainder;
 pub use rules::{PartialBudget, Rules};
