@@ -8,10 +8,12 @@ words! {
     CoreMemory {
         /// Recent envelopes.
         Recent = "recent",
-        /// Buffers lent to sockets or kept for the next.
+        /// Buffers kept for the next who needs one, and the one that all sockets are read into.
         Buffers = "buffers",
         /// Messages that are not complete.
         Partial = "partial",
+        /// What was read from sessions that are held up, and is not obeyed yet.
+        Held = "held",
         /// Request heads and bodies that are not complete, and answers that are not taken.
         Requests = "requests",
         /// Frames that sockets have not taken.

@@ -156,6 +156,14 @@ impl Connection {
         }
     }
 
+    /// Memory of what was read from it and not obeyed.
+    pub(super) fn held_bytes(&self) -> usize {
+        let of = |it: &HeldUp| {
+            size_of::<HeldUp>() + it.held.capacity() + it.waiting.as_ref().map_or(0, |it| it.len())
+        };
+        self.held_up.as_deref().map_or(0, of)
+    }
+
     /// Its reading task may go on.
     pub(super) fn wake(&mut self) {
         if let Some(waker) = self.held_up.as_mut().and_then(|held_up| held_up.parked.take()) {

@@ -50,14 +50,18 @@ impl Core {
         let (figures, appends) = (&state.figures, state.shard.append_bytes_in_flight());
         let mut counters = state.shard.counters().clone();
         counters.refusals.iter_mut().zip(figures.refusals).for_each(|(all, here)| *all += here);
-        let unsent = state.table.iter_mut().map(|(_, connection)| connection.remainder().unsent.len() as u64);
-        let outbound = unsent.sum();
+        let (mut outbound, mut held) = (0, 0);
+        for (_, connection) in state.table.iter_mut() {
+            outbound += connection.remainder().unsent.len();
+            held += connection.held_bytes();
+        }
         let mut memory = [0; CoreMemory::ALL.len()];
         memory[CoreMemory::Recent as usize] = counters.recent_bytes;
-        memory[CoreMemory::Buffers as usize] = state.pool.bytes() as u64;
+        memory[CoreMemory::Buffers as usize] = (state.pool.bytes() + state.scratch.capacity()) as u64;
         memory[CoreMemory::Partial as usize] = state.partials.used() as u64;
         memory[CoreMemory::Requests as usize] = (figures.arrival_bytes + figures.body_bytes) as u64;
-        memory[CoreMemory::Outbound as usize] = outbound;
+        memory[CoreMemory::Outbound as usize] = outbound as u64;
+        memory[CoreMemory::Held as usize] = held as u64;
         memory[CoreMemory::Appends as usize] = appends as u64;
         CoreReport {
             fresh: state.shard.is_fresh(state.now),

@@ -1,8 +1,11 @@
 //! Promise 5: whatever a peer does, memory stays within its bounds, and who is slow slows nobody else.
 
-use crate::support::{Place, Server, Session};
+use crate::support::{PATIENCE, Place, Server, Session, eventually_in, frame};
+use corepost::limits::READ_BYTES_LONG;
+use corepost::wire::websocket::Opcode;
 use serde_json::{Value, json};
-use std::io::Write;
+use std::io::{Read, Write};
+use std::time::Duration;
 
 const MESSAGES: usize = 4_000;
 
@@ -75,6 +78,28 @@ fn large_messages_are_skimmed_and_incomplete_ones_bounded() {
     let mut beyond = Session::open(server.addr, "client=beyond");
     beyond.peer.raw(b"\x81\xff\0\0\0\0\x01\0\0\x01\0\0\0\0");
     assert_eq!(beyond.close_code(), 1009);
+}
+
+#[test]
+fn what_was_read_from_one_who_is_held_up_is_bounded_and_counted() {
+    let place = place("promise-5-held");
+    let server = place.start();
+    let memory = |purpose: &str| server.metrics().sum("corepost_memory_bytes", purpose);
+    assert_eq!(memory("\"held\""), 0.0, "nobody is held up");
+    assert!(memory("\"buffers\"") >= READ_BYTES_LONG as f64, "the core has something to read into");
+    // It asks and takes no answer, until its node reads no more of it and the kernel has no room either.
+    let mut greedy = Session::open(server.addr, "client=greedy");
+    let asks = frame(Opcode::Text, br#"{"type":"ping"}"#).repeat(1_000);
+    greedy.peer.stream.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
+    while greedy.peer.stream.write_all(&asks).is_ok() {}
+    let held = memory("\"held\"");
+    assert!((1.0..READ_BYTES_LONG as f64 + 200.0).contains(&held), "{held} bytes are held");
+    // It takes its answers now, and goes on.
+    std::thread::spawn(move || {
+        let mut answers = vec![0; 1 << 20];
+        while greedy.peer.stream.read(&mut answers).is_ok_and(|bytes| bytes > 0) {}
+    });
+    eventually_in("nothing is held", PATIENCE, || memory("\"held\"") == 0.0);
 }
 
 #[test]
