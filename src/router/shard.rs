@@ -238,7 +238,6 @@ impl Shard {
     /// Tokens of this client issued until now are refused, once the answer has come. Its core must be this one.
     pub fn revoke(&mut self, request: Request, client: &ClientId, now: Now, out: &mut Outbox) {
         if !self.home.can_revoke(client) {
-            self.counters.refuse(Refusal::Unavailable);
             let refused = Answer::Refused { code: ErrorCode::Unavailable, retry_after_ms: 0 };
             return out.push(Output::Answer(request, refused));
         }

@@ -112,6 +112,34 @@ fn a_list_that_will_never_fit_is_refused_at_once_and_holds_up_nobody() {
     assert_eq!(lone.send(alice, &["a"], b"1"), Flow::Go, "the session goes on");
 }
 
+/// What the shard refuses of a whole request of the HTTP API is counted where its reply is written, and only there.
+#[test]
+fn a_refused_request_is_not_counted_before_its_reply_is() {
+    // Of many cores each remembers few.
+    let mut lone = Lone::new(|settings| settings.topology = Topology::new(4, 256));
+    let client = |n: usize| ClientId::new(&format!("client-{n}")).unwrap();
+    let most = crate::limits::REVOCATIONS / 256;
+    for n in 0..most {
+        lone.tell(LogEvent::Revoked(Revocation { client: client(n), issued_until_s: 1 }));
+    }
+    let request = |element| Request { number: 1, element };
+    let unavailable = |output: &Output| {
+        matches!(output, Output::Answer(_, Answer::Refused { code: ErrorCode::Unavailable, .. }))
+    };
+    lone.shard.revoke(request(0), &client(most), lone.now, &mut lone.out);
+    let outputs = lone.outputs();
+    assert!(outputs.len() == 1 && unavailable(&outputs[0]), "one more is not remembered: {outputs:?}");
+    lone.shard.revoke(request(1), &client(0), lone.now, &mut lone.out);
+    let [Output::Revoke(ticket, _)] = lone.outputs()[..] else {
+        panic!("one that is known is asked of the log")
+    };
+    let refused = crate::log::Refused { ticket, code: ErrorCode::Unavailable, retry_after_ms: 1_000 };
+    lone.tell(LogEvent::Refused(refused));
+    let outputs = lone.outputs();
+    assert!(outputs.len() == 1 && unavailable(&outputs[0]), "the log refuses: {outputs:?}");
+    assert_eq!(lone.shard.counters().refusals, [0; Refusal::ALL.len()]);
+}
+
 /// `CARGO_PROFILE_RELEASE_LTO=off cargo test --release --no-default-features --lib -- --ignored --nocapture list_of`
 #[test]
 #[ignore = "prints a figure"]
