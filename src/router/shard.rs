@@ -95,13 +95,14 @@ impl Shard {
 
     /// The client sends. Its frame is well formed; whether it may, and whether there is room, is judged here.
     pub fn on_send(&mut self, slot: u32, send: SendCommand<'_>, now: Now, out: &mut Outbox) -> Flow {
-        if !send.ephemeral && !self.sends.most().holds(need(&send)) {
+        let room = (!send.ephemeral).then(|| need(&send));
+        if room.is_some_and(|room| !self.sends.most().holds(room)) {
             let mistake = too_large(&send, self.sends.most());
             self.on_mistake(slot, &mistake, now, out);
             return Flow::Go;
         }
         let name = self.gateway.name(slot, self.settings.core);
-        if let Some(want) = self.wants(name, &send, out) {
+        if let Some(want) = self.wants(name, room, &send, out) {
             self.gateway.crowd(name, want);
             return Flow::Park;
         }
@@ -318,11 +319,17 @@ impl Shard {
         self.sends.free().holds(room.and(self.gateway.kept()))
     }
 
-    /// What the session's command must wait for, if for anything.
-    fn wants(&self, session: SessionRef, send: &SendCommand<'_>, out: &Outbox) -> Option<Want> {
+    /// What the session's command must wait for, if for anything. `room`: what it needs of the log, if it is durable.
+    fn wants(
+        &self,
+        session: SessionRef,
+        room: Option<Room>,
+        send: &SendCommand<'_>,
+        out: &Outbox,
+    ) -> Option<Want> {
         let free = self.sends.free();
-        if !send.ephemeral {
-            return Some(Want::Log(need(send))).filter(|&want| self.gateway.waits_for(session, want, free));
+        if let Some(room) = room {
+            return Some(Want::Log(room)).filter(|&want| self.gateway.waits_for(session, want, free));
         }
         let inboxes = send.to.iter().map(|to| Want::Inbox(self.settings.topology.place(to).core));
         let is_full = |want| matches!(want, Want::Inbox(core) if out.room(core) == 0);
