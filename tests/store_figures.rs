@@ -5,9 +5,9 @@
 
 mod store_support;
 
-use corepost::backplane::{Durability, Embedded, Options};
+use corepost::backplane::{Embedded, Options};
 use corepost::log::{Append, LogEvent, Read, ReadFrom, ReadTicket, Ticket};
-use corepost::model::{ClientId, Envelope, EnvelopeParts, IdRef, Kind, Position, Topology};
+use corepost::model::{ClientId, Durability, Envelope, EnvelopeParts, IdRef, Kind, Position, Topology};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::mpsc::Receiver;

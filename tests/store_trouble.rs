@@ -160,8 +160,8 @@ fn a_kill_in_mid_load_loses_nothing_acknowledged_with_either_durability() {
 fn child_under_load() {
     let Ok(dir) = std::env::var("STORE_CHILD") else { return };
     let durability = match std::env::var("DURABILITY").unwrap().as_str() {
-        "fsync" => corepost::backplane::Durability::Fsync,
-        _ => corepost::backplane::Durability::Process,
+        "fsync" => corepost::model::Durability::Fsync,
+        _ => corepost::model::Durability::Process,
     };
     let life: u64 = std::env::var("STORE_LIFE").unwrap().parse().unwrap();
     let log = TestLog::open(Path::new(&dir), Options { durability, ..small() });

@@ -7,6 +7,6 @@ mod embedded;
 mod log;
 
 pub use embedded::{
-    Clock, Durability, Embedded, Health, HealthReading, OnThread, OpenError, Options, Recovered, Trouble,
+    Clock, Embedded, Health, HealthReading, OnThread, OpenError, Options, Recovered, Trouble,
 };
 pub use log::Log;

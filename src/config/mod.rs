@@ -12,7 +12,7 @@ mod values;
 pub use keyfiles::{KeyFileMistake, KeyFiles};
 pub use raw::{Given, Raw, Written};
 pub use resolve::{Effective, resolve};
-pub use resolved::{Config, Driver, Durability, LogFormat, LogLevel, LogOutput};
+pub use resolved::{Config, Driver, LogFormat, LogLevel, LogOutput};
 pub use settings::{SETTINGS, Setting};
 pub use source::{Mistake, Mistakes, Source};
 pub use values::{duration, show_duration, show_size, size};

@@ -3,7 +3,7 @@
 use super::keyfiles::KeyFiles;
 use super::raw::{Given, Raw};
 use super::reader::Reader;
-use super::resolved::{Config, Driver, Durability, LogFormat, LogLevel, LogOutput};
+use super::resolved::{Config, Driver, LogFormat, LogLevel, LogOutput};
 use super::settings::{FILE_SETTING, SETTINGS};
 use super::source::{Mistakes, Source};
 use super::values::{
@@ -12,6 +12,7 @@ use super::values::{
 use crate::access::{Origins, Rate, SendRates};
 use crate::host::{allowed_cpus, parse_cpu_list, usable_cpus};
 use crate::limits::{CORES, PAGE_BYTES, PUBLISH_BYTES, RATE_MOST, SESSIONS_MOST};
+use crate::model::Durability;
 use std::fmt;
 use std::path::PathBuf;
 

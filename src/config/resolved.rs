@@ -2,6 +2,7 @@
 
 use super::keyfiles::{KeyFileMistake, KeyFiles};
 use crate::access::{Access, Rate, SendRates};
+use crate::model::Durability;
 use crate::words::words;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -15,16 +16,6 @@ words! {
         Uring = "uring",
         /// epoll, also where io_uring would work.
         Epoll = "epoll",
-    }
-}
-
-words! {
-    /// What an acknowledged message survives.
-    Durability {
-        /// A power cut.
-        Fsync = "fsync",
-        /// The end of the process, however it comes.
-        Process = "process",
     }
 }
 

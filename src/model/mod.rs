@@ -5,6 +5,7 @@
 
 mod command;
 mod cursor;
+mod durability;
 mod envelope;
 mod heard;
 mod id;
@@ -16,6 +17,7 @@ mod session;
 
 pub use command::{Command, Mistake, Recipients, SendCommand};
 pub use cursor::{BadCursor, Cursor, CursorText, Position};
+pub use durability::Durability;
 pub use envelope::{Envelope, EnvelopeParts, Kind};
 pub use heard::{Heard, HeardError, HeardFailed, HeardMessage, HeardWelcome};
 pub use id::{BadId, ClientId, IdRef};

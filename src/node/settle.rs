@@ -1,7 +1,7 @@
 //! From a configuration as it is meant to what a node is started with.
 
 use super::start::NodeConfig;
-use crate::backplane::{Durability, Options};
+use crate::backplane::Options;
 use crate::config::{self, Config};
 use crate::limits::PARTITIONS;
 use crate::model::Topology;
@@ -13,10 +13,7 @@ impl NodeConfig {
     pub fn of(config: &Config) -> Self {
         let topology = Topology::new(PARTITIONS, config.cores());
         let options = Options {
-            durability: match config.durability {
-                config::Durability::Fsync => Durability::Fsync,
-                config::Durability::Process => Durability::Process,
-            },
+            durability: config.durability,
             retention_ms: config.retention_ms,
             retention_bytes: config.retention_bytes,
             cache_bytes: config.store_cache_bytes,

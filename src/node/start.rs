@@ -6,14 +6,14 @@ use super::report::Life;
 use super::{Figures, abort};
 use crate::access::{Access, Rate};
 use crate::admin::Phase;
-use crate::backplane::{Durability, Embedded, Log, OpenError, Options, Recovered};
+use crate::backplane::{Embedded, Log, OpenError, Options, Recovered};
 use crate::limits::{
     CONNECTIONS, CORE_BACKLOG, CORES, DEDUPE_MS, HANDSHAKE_MS, ID_BYTES, JSON_DEPTH, MESSAGE_BYTES,
     OWN_FILES, PARTITIONS, RECIPIENTS,
 };
 use crate::log::LogEvent;
 use crate::mesh::{Address, Inbox, Load, inboxes};
-use crate::model::{IdRef, Position, SessionId, SessionRef, Topology};
+use crate::model::{Durability, IdRef, Position, SessionId, SessionRef, Topology};
 use crate::net::{Driver, ListenError, Refused, Wish, bind, choose};
 use crate::router::Settings;
 use crate::wire::json::{Face, Limits};
@@ -81,7 +81,7 @@ impl NodeConfig {
     /// `limits` of a `welcome`.
     fn limits(&self) -> Limits {
         let options = self.log.as_ref().map(|(_, options)| options);
-        let fsync = options.is_none_or(|options| options.durability == Durability::Fsync);
+        let durability = options.map_or(Durability::Fsync, |options| options.durability);
         Limits {
             message_bytes: self.message_bytes,
             recipients: RECIPIENTS,
@@ -90,7 +90,7 @@ impl NodeConfig {
             ping_interval_ms: self.settings.ping_interval_ms,
             retention_ms: options.map_or(0, |options| options.retention_ms),
             dedupe_ms: DEDUPE_MS,
-            durability: if fsync { "fsync" } else { "process" },
+            durability: durability.as_str(),
         }
     }
 }

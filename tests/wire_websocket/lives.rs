@@ -136,7 +136,7 @@ impl Life {
 /// What a connection hears and says that nobody hands on.
 fn one_life(stream: &[u8]) -> (Vec<Seen>, Vec<u8>) {
     let mut life = Life::default();
-    life.go_on(stream, &mut usize::MAX, Crowd::Log);
+    life.go_on(stream, &mut { usize::MAX }, Crowd::Log);
     (life.seen, life.unsent)
 }
 
@@ -158,7 +158,7 @@ fn a_connection_handed_on_at_any_moment_hears_and_says_the_same() {
             partial += usize::from(life.receiver.pending_since().is_some());
             let mut next = life.handed_on();
             life.receiver.release(&mut life.budget);
-            next.go_on(&stream[at..], &mut usize::MAX, crowd);
+            next.go_on(&stream[at..], &mut { usize::MAX }, crowd);
             said.extend(next.written(next.unsent.len()));
             assert_eq!(next.counted, 0, "who has written all has paid for nothing more");
             assert_eq!((&next.seen, &said), (&whole.0, &whole.1), "stream {number} at {at}, {crowd:?}");

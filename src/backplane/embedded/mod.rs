@@ -31,7 +31,7 @@ mod writer;
 
 pub use health::{Health, HealthReading, Trouble};
 pub use open_error::OpenError;
-pub use options::{Clock, Durability, OnThread, Options, Recovered};
+pub use options::{Clock, OnThread, Options, Recovered};
 
 use crate::limits::{APPENDS_IN_FLIGHT, READS_IN_FLIGHT};
 use crate::log::{Append, LogEvent, Read, Revocation, Ticket};

@@ -3,6 +3,7 @@
 use crate::limits::{
     MAILBOX_BYTES, MAILBOX_ENVELOPES, STORE_BUCKET_MS, STORE_BUCKETS, STORE_CACHE_BYTES, STORE_MEMTABLE_BYTES,
 };
+pub(super) use crate::model::Durability;
 use crate::model::{Position, Topology};
 use std::sync::Arc;
 
@@ -11,15 +12,6 @@ pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 /// Called first thing on each of the log's threads with its name: for pinning. fjall's own threads inherit it.
 pub type OnThread = Arc<dyn Fn(&'static str) + Send + Sync>;
-
-/// What an acknowledged record survives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Durability {
-    /// A power cut: fsync before anything is told.
-    Fsync,
-    /// The end of the process, however it comes: written to the operating system before anything is told.
-    Process,
-}
 
 /// How a log is to be.
 #[derive(Clone)]

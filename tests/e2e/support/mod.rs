@@ -14,7 +14,8 @@ pub use place::{API_KEY, Place, claims, corepost, is_slow, now_s, token};
 pub use server::{Server, finish, wait};
 pub use session::{Heard, Knock, Session, send};
 
-use corepost::backplane::{Durability, Options};
+use corepost::backplane::Options;
+use corepost::model::Durability;
 use corepost::net::Wish;
 use corepost::node::{Figures, Node, NodeConfig, Running};
 use std::path::{Path, PathBuf};
