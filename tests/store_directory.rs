@@ -6,6 +6,7 @@ mod store_support;
 
 use corepost::backplane::{OpenError, Options};
 use corepost::model::Topology;
+use std::collections::BTreeSet;
 use std::path::Path;
 use store_support::*;
 
@@ -81,4 +82,32 @@ fn an_idle_log_holds_few_descriptors_and_threads() {
     let held = std::fs::read_dir("/proc/self/fd").unwrap().count().saturating_sub(before);
     // Tests run beside each other in one process; one log alone stays under 60.
     assert!(held < 300, "{held} descriptors");
+}
+
+/// Lives that follow from one backup do not know of each other; their positions must not be taken for each other's.
+#[test]
+fn lives_from_one_backup_are_named_apart_also_by_a_clock_that_is_wrong() {
+    let (dir, hour_ms) = (TempDir::new("backup"), 3_600_000);
+    let clock = TestClock::at(500_000 * hour_ms);
+    let life = |dir: &Path| {
+        let log = TestLog::open(dir, Options { clock: clock.clock(), ..options() });
+        log.append_one(message("bob", "m", "written in this life")).unwrap();
+        log.head(partition("bob")).leader_epoch
+    };
+    let backup = dir.path().join("backup");
+    let first = life(&backup);
+    assert_eq!(life(&backup), first + 1, "another one of the same second");
+    // A second later, and a year before: the clock that made the backup was wrong, or this one is.
+    clock.set(500_000 * hour_ms + 5_000);
+    let mut lives = BTreeSet::new();
+    for (n, behind_hours) in [0, 9_000, 9_000, 9_000, 9_000].into_iter().enumerate() {
+        clock.set((500_000 - behind_hours) * hour_ms + 5_000 + n as u64 * 1_000);
+        let restored = dir.path().join(format!("restored-{n}"));
+        copy_dir(&backup, &restored);
+        let epoch = life(&restored);
+        assert!(epoch > first + 1, "{epoch} after {first}");
+        lives.insert(epoch);
+    }
+    // By chance two share a name in one run of ten thousand; three, or two pairs, in none.
+    assert!(lives.len() >= 4, "five lives: {lives:?}");
 }

@@ -12,6 +12,7 @@ mod counts;
 mod database;
 mod directory;
 mod draft;
+mod epoch;
 mod health;
 mod journal;
 mod ledger;

@@ -7,6 +7,7 @@
 use super::commit_row::{Commit, Committed};
 use super::counts::{CountPuts, Counts, Moment};
 use super::database::{Store, StoreError, damaged};
+use super::epoch;
 use super::ledger::Ledger;
 use super::meta::{self, Checkpoint, Identity};
 use super::options::Options;
@@ -16,7 +17,7 @@ use super::view::Bucket;
 use crate::log::{Dedupe, Epochs, Record, Revocation};
 use crate::model::{ClientId, Envelope, EnvelopeParts, IdRef, Kind};
 use std::collections::{HashMap, VecDeque};
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::time::{Duration, Instant};
 
 /// The number of partitions is another one.
@@ -164,13 +165,11 @@ impl Ledger {
     }
 
     /// Begins a leader epoch where the log ends.
-    ///
-    /// It is named after the second it begins in, not counted: a directory that was put back from a backup does not
-    /// know how many there have been since, and would give a lost one's name to another.
     fn begin(&mut self, mut counts: CountPuts) -> Result<(), StoreError> {
         let newest = self.epochs.iter().flat_map(|epochs| epochs.entries()).map(|&(epoch, _)| epoch).max();
-        let now_s = u32::try_from((self.options.clock)() / 1_000).unwrap_or(u32::MAX - 1);
-        self.leader_epoch = now_s.max(newest.unwrap_or(0) + 1);
+        let now_s = u32::try_from((self.options.clock)() / 1_000).unwrap_or(0);
+        self.leader_epoch = epoch::name(newest.unwrap_or(0), now_s, u32::from_le_bytes(random()?))
+            .ok_or_else(|| StoreError::Damaged("no leader epoch is left after its last one".into()))?;
         for (epochs, &head) in self.epochs.iter_mut().zip(&self.heads) {
             epochs.begin(self.leader_epoch, head);
         }
@@ -273,17 +272,18 @@ fn identity(store: &Store, partitions: u16) -> Result<Identity, Unrecovered> {
             false => Err(Unrecovered::Partitions(OtherPartitions(identity.partitions))),
         };
     }
-    let mut random = [0; 16];
-    std::fs::File::open("/dev/urandom")?.read_exact(&mut random)?;
-    let [log_epoch, seed] = random.as_chunks::<8>().0 else {
-        unreachable!("sixteen bytes are two times eight")
-    };
-    let (log_epoch, seed) = (u64::from_le_bytes(*log_epoch), u64::from_le_bytes(*seed));
+    let (log_epoch, seed) = (u64::from_le_bytes(random()?), u64::from_le_bytes(random()?));
     let identity = Identity { log_epoch, seed, partitions };
     let mut batch = store.durable_batch();
     batch.insert(&store.meta, meta::LOG, identity.encode());
     batch.commit()?;
     Ok(identity)
+}
+
+fn random<const BYTES: usize>() -> io::Result<[u8; BYTES]> {
+    let mut random = [0; BYTES];
+    std::fs::File::open("/dev/urandom")?.read_exact(&mut random)?;
+    Ok(random)
 }
 
 /// The buckets, oldest first. Files of buckets that no row names are of a bucket that never began or was dropped.
