@@ -3,8 +3,9 @@
 use super::directory::{Directory, sync_dir};
 use super::journal::{self, Tail};
 use super::meta::{self, BucketRow};
-use super::options::{Durability, Options};
+use super::options::Options;
 use crate::limits::{STORE_FILES, STORE_JOURNAL_BYTES, STORE_MEMTABLES};
+use crate::model::Durability;
 use fjall::{
     AbstractTree, CompressionType, Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode,
     compaction::Leveled,

@@ -3,8 +3,7 @@
 use crate::limits::{
     MAILBOX_BYTES, MAILBOX_ENVELOPES, STORE_BUCKET_MS, STORE_BUCKETS, STORE_CACHE_BYTES, STORE_MEMTABLE_BYTES,
 };
-pub(super) use crate::model::Durability;
-use crate::model::{Position, Topology};
+use crate::model::{Durability, Position, Topology};
 use std::sync::Arc;
 
 /// The wall clock, in Unix milliseconds; it may step.
