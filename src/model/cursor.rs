@@ -45,7 +45,6 @@ impl Position {
     }
 }
 
-const DIGITS: &[u8; 32] = b"0123456789abcdefghijklmnopqrstuv";
 const VERSION: u8 = b'1';
 // Base 32 without padding keeps the order of numbers; widths hold 64, 32, 64 and 32 bits.
 const LOG: usize = 1;
@@ -122,12 +121,28 @@ impl fmt::Display for BadCursor {
 
 impl std::error::Error for BadCursor {}
 
-fn write_digits(text: &mut [u8], mut number: u64) {
-    for digit in text.iter_mut().rev() {
-        *digit = DIGITS[(number & 31) as usize];
-        number >>= 5;
-    }
-    debug_assert_eq!(number, 0, "a field is wide enough for its number");
+/// Fills a field of at most sixteen digits.
+#[inline]
+fn write_digits(text: &mut [u8], number: u64) {
+    debug_assert!(
+        text.len() >= 13 || number >> (5 * text.len()) == 0,
+        "a field is wide enough for its number"
+    );
+    let (high, low) = text.split_at_mut(text.len().saturating_sub(8));
+    low.copy_from_slice(&eight_digits(number)[8 - low.len()..]);
+    high.copy_from_slice(&eight_digits(number >> 40)[8 - high.len()..]);
+}
+
+/// The lowest eight digits, all at once in one word: each message has ten such words in its cursors.
+#[inline]
+fn eight_digits(number: u64) -> [u8; 8] {
+    // 40 bits are pulled apart into halves, quarters and eighths of the word: five bits in each byte.
+    let halves = number & 0xf_ffff | (number & 0xff_fff0_0000) << 12;
+    let quarters = halves & 0x0000_03ff_0000_03ff | (halves & 0x000f_fc00_000f_fc00) << 6;
+    let digits = quarters & 0x001f_001f_001f_001f | (quarters & 0x03e0_03e0_03e0_03e0) << 3;
+    // From ten on a digit's byte overflows into its top bit; letters lie 39 behind where digits would go on.
+    let letters = (digits + 0x7676_7676_7676_7676) >> 7 & 0x0101_0101_0101_0101;
+    (digits + 0x3030_3030_3030_3030 + letters * u64::from(b'a' - b'0' - 10)).to_be_bytes()
 }
 
 /// `None` for other characters and for numbers above 64 bits.
@@ -147,6 +162,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    const DIGITS: &[u8; 32] = b"0123456789abcdefghijklmnopqrstuv";
+
     fn bob() -> IdRef<'static> {
         IdRef::new("bob").unwrap()
     }
@@ -164,6 +181,15 @@ mod tests {
             let text = cursor.text(bob());
             prop_assert_eq!(Cursor::parse(text.as_bytes(), bob()), Ok(cursor));
             prop_assert!(text.as_str().bytes().all(|c| c.is_ascii_digit() || c.is_ascii_lowercase()));
+        }
+
+        #[test]
+        fn digits_are_those_of_the_alphabet(number: u64) {
+            let mut text = [0; 13];
+            write_digits(&mut text, number);
+            for (place, digit) in text.iter().rev().enumerate() {
+                prop_assert_eq!(*digit, DIGITS[(number >> (5 * place) & 31) as usize]);
+            }
         }
 
         #[test]

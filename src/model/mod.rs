@@ -3,6 +3,7 @@
 //! Nothing here does anything. Every type is plain data that is valid by construction: a text from outside
 //! becomes an [`IdRef`] or a [`Cursor`] once, where it enters, and is never checked again.
 
+mod by_client;
 mod command;
 mod cursor;
 mod durability;
@@ -15,6 +16,7 @@ mod partition;
 mod push;
 mod session;
 
+pub use by_client::{ByClient, Seeded};
 pub use command::{Command, Mistake, Recipients, SendCommand};
 pub use cursor::{BadCursor, Cursor, CursorText, Position};
 pub use durability::Durability;

@@ -40,6 +40,11 @@ impl Topology {
         Place { partition: Partition(partition as u16), core: (rest % u32::from(self.cores)) as u16 }
     }
 
+    /// Its core alone: on a node of one core there is nothing to work out.
+    pub fn core(self, client: IdRef<'_>) -> u16 {
+        if self.cores == 1 { 0 } else { self.place(client).core }
+    }
+
     /// How many partitions the log has.
     pub fn partitions(self) -> u16 {
         self.partitions

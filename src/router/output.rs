@@ -112,6 +112,8 @@ pub struct Outbox {
     outputs: Vec<Output>,
     /// By core: commands that its inbox takes. Set by the shell before each turn.
     room: Vec<usize>,
+    /// Of these, how many take none.
+    full: usize,
 }
 
 impl Outbox {
@@ -141,7 +143,13 @@ impl Outbox {
         if self.room.len() <= core {
             self.room.resize(core + 1, usize::MAX);
         }
-        self.room[core] = room;
+        let before = std::mem::replace(&mut self.room[core], room);
+        self.full = self.full - usize::from(before == 0) + usize::from(room == 0);
+    }
+
+    /// Whether any core's inbox takes no command this turn.
+    pub fn has_full_inbox(&self) -> bool {
+        self.full > 0
     }
 
     /// How many commands a core's inbox takes this turn.

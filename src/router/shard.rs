@@ -331,7 +331,11 @@ impl Shard {
         if let Some(room) = room {
             return Some(Want::Log(room)).filter(|&want| self.gateway.waits_for(session, want, free));
         }
-        let inboxes = send.to.iter().map(|to| Want::Inbox(self.settings.topology.place(to).core));
+        // Mostly every inbox takes more and nobody waits for one; then it need not be known whose the recipients are.
+        if !out.has_full_inbox() && !self.gateway.is_before_inboxes() {
+            return None;
+        }
+        let inboxes = send.to.iter().map(|to| Want::Inbox(self.settings.topology.core(to)));
         let is_full = |want| matches!(want, Want::Inbox(core) if out.room(core) == 0);
         inboxes.into_iter().find(|&want| is_full(want) || self.gateway.waits_for(session, want, free))
     }
@@ -365,7 +369,7 @@ impl Shard {
         let envelope = Envelope::new(EnvelopeParts { kind, to: None, from, id: None, copied_to: b"", body });
         let mut elsewhere: Vec<(u16, Vec<ClientId>)> = Vec::new();
         for to in send.to.iter() {
-            let core = self.settings.topology.place(to).core;
+            let core = self.settings.topology.core(to);
             if core == self.settings.core {
                 self.whisper_here(to, &envelope, now, out);
                 continue;

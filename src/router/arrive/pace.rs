@@ -35,6 +35,11 @@ impl Gateway {
         self.crowd.stands_before(session, want) || !free.holds(room.and(self.crowd.kept(Some(session))))
     }
 
+    /// Whether anyone waits for another core's inbox.
+    pub fn is_before_inboxes(&self) -> bool {
+        self.crowd.is_before_inboxes()
+    }
+
     /// The room of the log that is kept for sessions which were called to it.
     pub fn kept(&self) -> Room {
         self.crowd.kept(None)

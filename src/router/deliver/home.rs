@@ -12,13 +12,13 @@ use crate::counters::Dropped;
 use crate::limits::{FRESH_MS, STALE_PER_TICK};
 use crate::log::{ReadFrom, Record};
 use crate::model::{
-    Ask, ClientId, Credit, Delivered, Envelope, IdRef, Kind, Parcel, Partition, Position, SessionRef, ToHome,
+    Ask, ByClient, ClientId, Credit, Delivered, Envelope, IdRef, Kind, Parcel, Partition, Position,
+    SessionRef, ToHome,
 };
 use crate::router::line::Line;
 use crate::router::output::Output;
 use crate::router::settings::Settings;
 use crate::router::turn::Turn;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Milliseconds between two marks to the other cores (DESIGN.md §6: each second).
@@ -33,7 +33,7 @@ pub struct Home {
     pub(super) heads: Box<[Position]>,
     /// Monotonic time at which the log was last heard of.
     pub(super) heard_ms: Option<u64>,
-    pub(super) mailboxes: HashMap<ClientId, Box<Mailbox>>,
+    pub(super) mailboxes: ByClient<Box<Mailbox>>,
     pub(super) recent: RecentOrder,
     pub(super) reads: Reads,
     /// Who waits for a fresher log.
@@ -41,7 +41,7 @@ pub struct Home {
     /// Where the line ended at the last beat: who came before is served, [`STALE_PER_TICK`] at a time.
     pub(super) stale_due: u64,
     /// Clients whose older tokens are refused: bounded by [`crate::limits::REVOCATIONS`].
-    pub(super) revoked: HashMap<ClientId, u64>,
+    pub(super) revoked: ByClient<u64>,
     /// By core: sessions there that are attached here.
     pub(super) attached: Vec<u32>,
     pub(super) marked_ms: u64,
@@ -77,12 +77,12 @@ impl Home {
             log_epoch,
             heads: heads.into(),
             heard_ms: None,
-            mailboxes: HashMap::new(),
+            mailboxes: ByClient::default(),
             recent: RecentOrder::new(settings.recent_bytes),
             reads: Reads::new(settings.bounds.reads_in_flight),
             stale: Line::default(),
             stale_due: 0,
-            revoked: HashMap::new(),
+            revoked: ByClient::default(),
             attached: vec![0; usize::from(settings.topology.cores())],
             marked_ms: 0,
             marked: None,

@@ -4,8 +4,8 @@
 //! lies before.
 
 use super::mailbox::{Mailbox, Recent};
-use crate::model::{ClientId, Envelope, Position};
-use std::collections::{HashMap, VecDeque};
+use crate::model::{ByClient, Envelope, Position};
+use std::collections::VecDeque;
 
 /// Bytes an envelope in memory costs beside its own: its entries here and in its mailbox.
 const ENTRY_BYTES: usize = 96;
@@ -37,7 +37,7 @@ impl RecentOrder {
     }
 
     /// Makes room: the oldest go, until the bound holds.
-    pub fn evict(&mut self, mailboxes: &mut HashMap<ClientId, Box<Mailbox>>) {
+    pub fn evict(&mut self, mailboxes: &mut ByClient<Box<Mailbox>>) {
         while self.bytes > self.most {
             let (envelope, position) = self.order.pop_front().expect("bytes are held by entries");
             self.bytes -= envelope.size() + ENTRY_BYTES;

@@ -1,8 +1,8 @@
 //! The recipients of a list, each once, in the order first named.
 
 use crate::limits::RECIPIENTS;
-use crate::model::{BadId, IdRef, Recipients};
-use std::hash::{BuildHasher, RandomState};
+use crate::model::{BadId, IdRef, Recipients, Seeded};
+use std::hash::BuildHasher;
 
 /// Slots of the table: four times as many as there can be recipients, so that a search is short.
 const SLOTS: usize = (RECIPIENTS * 4).next_power_of_two();
@@ -19,7 +19,7 @@ pub(super) struct Many {
     pub texts: String,
     ends: Vec<u32>,
     slots: Vec<u16>,
-    random: RandomState,
+    random: Seeded,
 }
 
 /// Why an ID was not added.
@@ -33,7 +33,7 @@ pub(super) enum NotAdded {
 
 impl Many {
     pub fn new() -> Self {
-        Self { texts: String::new(), ends: Vec::new(), slots: Vec::new(), random: RandomState::new() }
+        Self { texts: String::new(), ends: Vec::new(), slots: Vec::new(), random: Seeded::default() }
     }
 
     /// Begins a new list.
