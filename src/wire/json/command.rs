@@ -121,14 +121,14 @@ impl<'p> Members<'p> {
             "ephemeral" => (&mut self.ephemeral, "ephemeral"),
             "token" => (&mut self.token, "token"),
             "to" => {
-                let to = To { json: value.json, value: read_to(value, reader, many) };
+                let to = To { json: reader.json(value), value: read_to(value, reader, many) };
                 if self.to.replace(to).is_some() {
                     self.twice.get_or_insert("to");
                 }
                 return;
             }
             "body" => {
-                if self.body.replace(value.json).is_some() {
+                if self.body.replace(reader.json(value)).is_some() {
                     self.twice.get_or_insert("body");
                 }
                 return;

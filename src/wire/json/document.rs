@@ -24,15 +24,15 @@ pub(super) struct Reader<'t, 'p> {
     text: &'p [u8],
 }
 
-/// A member of an object or an element of an array.
+/// A member of an object.
 #[derive(Clone, Copy)]
 pub(super) struct Value<'p> {
     /// What it is.
     pub node: Node<'p>,
     /// The index of `node` in [`Reader::nodes`].
     pub at: usize,
-    /// Its bytes in the original.
-    pub json: &'p [u8],
+    /// The marks at which it begins and behind which it ends, see [`Reader::json`].
+    marks: (usize, usize),
 }
 
 impl Document {
@@ -78,7 +78,7 @@ impl<'p> Reader<'_, 'p> {
             let node = self.nodes[at + 1];
             let is_last = member + 1 == members;
             let end = if is_last { self.marks.len() - 1 } else { self.end_of(node, mark + 2) };
-            each(key, Value { node, at: at + 1, json: self.slice(mark + 2, end) });
+            each(key, Value { node, at: at + 1, marks: (mark + 2, end) });
             at += 2 + inner(node);
             mark = end + 1;
         }
@@ -130,8 +130,10 @@ impl<'p> Reader<'_, 'p> {
         end
     }
 
+    /// Its bytes in the original. Few members are asked for them.
     #[inline]
-    fn slice(&self, from: usize, to: usize) -> &'p [u8] {
+    pub fn json(&self, value: Value<'p>) -> &'p [u8] {
+        let (from, to) = value.marks;
         self.text[self.marks[from] as usize..self.marks[to] as usize].trim_ascii_end()
     }
 }

@@ -101,15 +101,15 @@ impl<'p> Members<'p> {
             "more" => self.more = truth(value.node),
             "ephemeral" => self.ephemeral = truth(value.node),
             "limits" => {
-                self.limits = Some(value.json);
+                self.limits = Some(reader.json(value));
                 reader.members_of(value.at, |key, node| match key {
                     "message_bytes" => self.message_bytes = number(node),
                     "ping_interval_ms" => self.ping_interval_ms = number(node),
                     _ => {}
                 });
             }
-            "to" => self.to = Some(value.json),
-            "body" => self.body = Some(value.json),
+            "to" => self.to = Some(reader.json(value)),
+            "body" => self.body = Some(reader.json(value)),
             "failed" => self.failed = failed(value, reader),
             _ => {}
         }
