@@ -216,7 +216,7 @@ async fn admit(core: &Shared, head: &Head) -> Result<Admitted, Turned> {
         _ => (connect.client, Purpose::Echo),
     };
     let topology = core.config.settings.topology;
-    let to = client.map_or(core.config.index, |client| topology.place(client.as_ref()).core);
+    let to = client.map_or(core.config.index, |client| topology.core(client.as_ref()));
     Ok(Admitted { to, adopted: (greeting, purpose) })
 }
 

@@ -177,7 +177,7 @@ impl Ledger {
         let issued_until_s = asked.issued_until_s.max(known.unwrap_or(0));
         draft.revoked.insert(asked.client.clone(), issued_until_s);
         draft.batch.insert(&self.store.meta, key, issued_until_s.to_le_bytes());
-        let core = self.options.topology.place(asked.client.as_ref()).core;
+        let core = self.options.topology.core(asked.client.as_ref());
         draft.tidings.say(core, LogEvent::Revoked(Revocation { client: asked.client, issued_until_s }));
         draft.tidings.appended(ticket, 0, draft.now.at_ms);
         Ok(())

@@ -212,7 +212,7 @@ impl Ledger {
                 let record = record.ok_or_else(|| damaged("a commit"))?;
                 if !record.is_duplicate {
                     let envelope = self.envelope_of(record, bucket)?;
-                    let core = self.options.topology.place(envelope.to()).core;
+                    let core = self.options.topology.core(envelope.to());
                     let (partition, offset) = (record.mailbox.partition, record.offset);
                     let leader_epoch = self.epochs[usize::from(partition.0)].of(offset).unwrap_or(0);
                     tidings.record(core, Record { partition, offset, leader_epoch, at_ms, envelope });

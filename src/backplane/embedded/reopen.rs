@@ -87,7 +87,7 @@ impl Writer {
         let topology = self.options.topology;
         let mut tidings = Tidings::new(topology.cores());
         for revocation in ledger.all_revocations()? {
-            tidings.say(topology.place(revocation.client.as_ref()).core, LogEvent::Revoked(revocation));
+            tidings.say(topology.core(revocation.client.as_ref()), LogEvent::Revoked(revocation));
         }
         ledger.untold(self.told.0, &mut tidings)?;
         tidings.say_to_all(LogEvent::Floors(ledger.floors()));
