@@ -60,6 +60,21 @@ pub struct EnvelopeParts<'a> {
     pub body: &'a [u8],
 }
 
+/// The texts of an envelope as they are written on: bytes, and none where there is nothing.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Texts<'a> {
+    /// The recipient's ID.
+    pub to: &'a [u8],
+    /// The sender's ID.
+    pub from: &'a [u8],
+    /// The sender's name for it.
+    pub id: &'a [u8],
+    /// JSON of the send's `to`, for a copy.
+    pub copied_to: &'a [u8],
+    /// One JSON value.
+    pub body: &'a [u8],
+}
+
 // Layout: kind, three lengths, the length of `copied_to`, then the texts in this order and the body to the end.
 const HEAD: usize = 8;
 /// What an [`Arc`] keeps beside what it shares.
@@ -106,6 +121,22 @@ impl Envelope {
         Self(Form::Listed(Arc::new(Listed { to: to.to_client(), message: Arc::clone(message) })))
     }
 
+    /// All its texts, found in one pass: for whoever writes several of them on.
+    #[inline]
+    pub fn texts(&self) -> Texts<'_> {
+        let (head, rest) = self.bytes().split_at(HEAD);
+        let (to, rest) = rest.split_at(usize::from(head[1]));
+        let (from, rest) = rest.split_at(usize::from(head[2]));
+        let (id, rest) = rest.split_at(usize::from(head[3]));
+        let copied_to = u32::from_le_bytes([head[4], head[5], head[6], head[7]]);
+        let (copied_to, body) = rest.split_at(copied_to as usize);
+        let to = match &self.0 {
+            Form::Whole(_) => to,
+            Form::Listed(listed) => listed.to.as_str().as_bytes(),
+        };
+        Texts { to, from, id, copied_to, body }
+    }
+
     /// What it asks of the mailbox.
     pub fn kind(&self) -> Kind {
         match self.bytes()[0] {
@@ -123,24 +154,22 @@ impl Envelope {
 
     /// The sender, if known.
     pub fn from(&self) -> Option<IdRef<'_>> {
-        self.id_at(1)
+        id_of(self.texts().from)
     }
 
     /// The sender's name for the message, if it has one.
     pub fn id(&self) -> Option<IdRef<'_>> {
-        self.id_at(2)
+        id_of(self.texts().id)
     }
 
     /// JSON of the send's `to`, for a copy in the sender's own mailbox.
     pub fn copied_to(&self) -> Option<&[u8]> {
-        let start = self.copy_start();
-        let copied = &self.bytes()[start..start + self.copy_len()];
-        (!copied.is_empty()).then_some(copied)
+        Some(self.texts().copied_to).filter(|copied| !copied.is_empty())
     }
 
     /// One JSON value, byte for byte as sent.
     pub fn body(&self) -> &[u8] {
-        &self.bytes()[self.copy_start() + self.copy_len()..]
+        self.texts().body
     }
 
     /// Bytes it occupies in memory, without the allocator's, if it is the only one of its list that is left. So
@@ -173,37 +202,19 @@ impl Envelope {
     }
 
     fn recipient(&self) -> Option<IdRef<'_>> {
-        match &self.0 {
-            Form::Whole(_) => self.id_at(0),
-            Form::Listed(listed) => Some(listed.to.as_ref()),
-        }
+        id_of(self.texts().to)
     }
+}
 
-    fn id_at(&self, which: usize) -> Option<IdRef<'_>> {
-        let bytes = self.bytes();
-        let start = HEAD + bytes[1..1 + which].iter().map(|&n| usize::from(n)).sum::<usize>();
-        let text = &bytes[start..start + usize::from(bytes[1 + which])];
-        (!text.is_empty()).then(|| IdRef::trusted(text))
-    }
-
-    fn copy_start(&self) -> usize {
-        HEAD + self.bytes()[1..4].iter().map(|&n| usize::from(n)).sum::<usize>()
-    }
-
-    fn copy_len(&self) -> usize {
-        let bytes = self.bytes();
-        u32::from_le_bytes([bytes[4], bytes[5], bytes[6], bytes[7]]) as usize
-    }
+/// The identifier that was written there, if there was one.
+#[inline]
+fn id_of(text: &[u8]) -> Option<IdRef<'_>> {
+    (!text.is_empty()).then(|| IdRef::trusted(text))
 }
 
 impl PartialEq for Envelope {
     fn eq(&self, other: &Self) -> bool {
-        self.kind() == other.kind()
-            && self.recipient() == other.recipient()
-            && self.from() == other.from()
-            && self.id() == other.id()
-            && self.copied_to() == other.copied_to()
-            && self.body() == other.body()
+        self.kind() == other.kind() && self.texts() == other.texts()
     }
 }
 

@@ -20,7 +20,7 @@ pub use by_client::{ByClient, Seeded};
 pub use command::{Command, Mistake, Recipients, SendCommand};
 pub use cursor::{BadCursor, Cursor, CursorText, Position};
 pub use durability::Durability;
-pub use envelope::{Envelope, EnvelopeParts, Kind};
+pub use envelope::{Envelope, EnvelopeParts, Kind, Texts};
 pub use heard::{Heard, HeardError, HeardFailed, HeardMessage, HeardWelcome};
 pub use id::{BadId, ClientId, IdRef};
 pub use now::Now;

@@ -4,7 +4,7 @@
 //! they came through. Everything else is escaped.
 
 use super::{digits, escape};
-use crate::model::{Cursor, Envelope, ErrorPush, IdRef, Position, Push, SessionId, Welcome};
+use crate::model::{Cursor, Envelope, ErrorPush, IdRef, Position, Push, SessionId, Texts, Welcome};
 
 /// What the frames to one session say beside the push itself.
 #[derive(Clone, Copy, Debug)]
@@ -66,9 +66,8 @@ pub fn size_hint(push: &Push) -> usize {
 
 /// What is not a cursor: `{"type":"message","from":"","id":"","body":}` and what stands in it.
 fn message_size(envelope: &Envelope) -> usize {
-    let text = |id: Option<IdRef<'_>>| id.map_or(0, |id| id.as_str().len());
-    let copied = envelope.copied_to().map_or(0, |to| to.len() + 6);
-    48 + text(envelope.from()) + text(envelope.id()) + copied + envelope.body().len()
+    let Texts { from, id, copied_to, body, .. } = envelope.texts();
+    48 + from.len() + id.len() + (copied_to.len() + 6) * usize::from(!copied_to.is_empty()) + body.len()
 }
 
 /// Appends the frame's JSON.
@@ -76,17 +75,19 @@ fn message_size(envelope: &Envelope) -> usize {
 pub fn encode(push: &Push, face: &Face<'_>, out: &mut Vec<u8>) {
     match push {
         Push::Message { envelope, at_ms, prev, cursor } => {
+            let texts = envelope.texts();
             out.extend_from_slice(br#"{"type":"message","#);
-            origin(envelope, *at_ms, out);
+            origin(&texts, *at_ms, out);
             member_cursor(br#","prev":""#, *prev, face, out);
             member_cursor(br#","cursor":""#, *cursor, face, out);
-            content(envelope, out);
+            content(&texts, out);
         }
         Push::Ephemeral { envelope } => {
+            let texts = envelope.texts();
             out.extend_from_slice(br#"{"type":"message","#);
-            from(envelope, out);
+            from(&texts, out);
             out.extend_from_slice(br#","ephemeral":true"#);
-            content(envelope, out);
+            content(&texts, out);
         }
         Push::Ack { of, at_ms } => {
             out.extend_from_slice(br#"{"type":"ack""#);
@@ -111,59 +112,62 @@ pub fn encode(push: &Push, face: &Face<'_>, out: &mut Vec<u8>) {
 /// Appends a message without `type` and `prev`, as the HTTP pull gives it.
 pub fn message_object(envelope: &Envelope, at_ms: u64, cursor: Position, log_epoch: u64, out: &mut Vec<u8>) {
     let face = Face { log_epoch, client: envelope.to(), node: 0, incarnation: 0, limits_json: "" };
+    let texts = envelope.texts();
     out.push(b'{');
-    origin(envelope, at_ms, out);
+    origin(&texts, at_ms, out);
     member_cursor(br#","cursor":""#, cursor, &face, out);
-    content(envelope, out);
+    content(&texts, out);
 }
 
 /// `"from":…,"id":…,"at":…`
 #[inline]
-fn origin(envelope: &Envelope, at_ms: u64, out: &mut Vec<u8>) {
-    from(envelope, out);
-    member_id(envelope.id(), out);
+fn origin(texts: &Texts<'_>, at_ms: u64, out: &mut Vec<u8>) {
+    from(texts, out);
+    if !texts.id.is_empty() {
+        member(br#","id":""#, texts.id, out);
+    }
     out.extend_from_slice(br#","at":"#);
     digits::write(at_ms, out);
 }
 
 #[inline]
-fn from(envelope: &Envelope, out: &mut Vec<u8>) {
-    match envelope.from() {
-        Some(from) => {
-            out.extend_from_slice(br#""from":""#);
-            out.extend_from_slice(from.as_str().as_bytes());
-            out.push(b'"');
-        }
-        None => out.extend_from_slice(br#""from":null"#),
+fn from(texts: &Texts<'_>, out: &mut Vec<u8>) {
+    if texts.from.is_empty() {
+        return out.extend_from_slice(br#""from":null"#);
     }
+    member(br#""from":""#, texts.from, out);
 }
 
 /// `,"to":…,"body":…}`
 #[inline]
-fn content(envelope: &Envelope, out: &mut Vec<u8>) {
-    if let Some(to) = envelope.copied_to() {
+fn content(texts: &Texts<'_>, out: &mut Vec<u8>) {
+    if !texts.copied_to.is_empty() {
         out.extend_from_slice(br#","to":"#);
-        out.extend_from_slice(to);
+        out.extend_from_slice(texts.copied_to);
     }
     out.extend_from_slice(br#","body":"#);
-    out.extend_from_slice(envelope.body());
+    out.extend_from_slice(texts.body);
     out.push(b'}');
+}
+
+/// A name with its opening quote, then a text that needs no escaping.
+#[inline]
+fn member(name: &[u8], text: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(name);
+    out.extend_from_slice(text);
+    out.push(b'"');
 }
 
 /// A name with its opening quote, then the cursor.
 #[inline]
 fn member_cursor(name: &[u8], at: Position, face: &Face<'_>, out: &mut Vec<u8>) {
-    out.extend_from_slice(name);
-    out.extend_from_slice(Cursor { log_epoch: face.log_epoch, at }.text(face.client).as_bytes());
-    out.push(b'"');
+    member(name, Cursor { log_epoch: face.log_epoch, at }.text(face.client).as_bytes(), out);
 }
 
 #[inline]
 fn member_id(id: Option<IdRef<'_>>, out: &mut Vec<u8>) {
     if let Some(id) = id {
-        out.extend_from_slice(br#","id":""#);
-        out.extend_from_slice(id.as_str().as_bytes());
-        out.push(b'"');
+        member(br#","id":""#, id.as_str().as_bytes(), out);
     }
 }
 
