@@ -1,5 +1,6 @@
 //! fjall, with our settings: opening it, its keyspaces, and waiting for it before it would make us wait for ever.
 
+use super::background::in_background;
 use super::directory::{Directory, sync_dir};
 use super::journal::{self, Tail};
 use super::meta::{self, BucketRow};
@@ -53,14 +54,15 @@ impl Store {
         if is_lossy {
             directory.set_lossy(true)?;
         }
-        let db = Database::builder(&path)
+        let builder = Database::builder(&path)
             .cache_size(options.cache_bytes)
             .worker_threads(1)
             .max_cached_files(Some(STORE_FILES))
             .max_journaling_size(STORE_JOURNAL_BYTES)
             .manual_journal_persist(true)
-            .journal_compression(CompressionType::None)
-            .open()?;
+            .journal_compression(CompressionType::None);
+        // fjall starts its worker here.
+        let db = in_background(|| builder.open())?;
         let memtable_bytes = options.memtable_bytes;
         let meta = db.keyspace("meta", || keyspace_options(memtable_bytes / 8))?;
         let commits = db.keyspace("commits", || keyspace_options(memtable_bytes / 2))?;

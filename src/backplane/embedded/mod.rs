@@ -6,6 +6,7 @@
 //! Reading order: [`ledger`] is what the writer knows and how a commit is made; [`writer`] is its thread; [`page`] is
 //! a read; [`recover`] is a start; the rest is what those stand on.
 
+mod background;
 mod bytes;
 mod commit_row;
 mod counts;
