@@ -15,6 +15,9 @@ pub const SKIM_BYTES: usize = 16 << 20;
 pub const JSON_DEPTH: usize = 32;
 /// Bytes of an HTTP request head up to and with its empty line. More: 431.
 pub const HEAD_BYTES: usize = 8 << 10;
+/// Bytes of a PROXY header, its TLVs included. The specification allows 65,551, but means what fits one small segment.
+/// More: 400.
+pub const PROXY_HEADER_BYTES: usize = 512;
 /// Bytes of an HTTP publish body. More: 413.
 pub const PUBLISH_BYTES: usize = 8 << 20;
 /// Bytes of publishes that one core reads in one turn, each of them three times. Reached: the rest comes a millisecond
@@ -188,6 +191,8 @@ pub const JWT_KEYS: usize = 16;
 pub const CONFIG_FILE_BYTES: u64 = 1 << 20;
 /// Origins that may be listed. More: a configuration error.
 pub const ORIGINS: usize = 64;
+/// Networks of proxies that may be listed. More: a configuration error. Each new connection is compared with them all.
+pub const PROXY_NETWORKS: usize = 64;
 /// Messages or bytes a second of a rate, at most: 1 GB/s. More: a configuration error.
 pub const RATE_MOST: u32 = 1_000_000_000;
 /// What `--sessions-per-client` may be raised to: a deliver names each session of its core.

@@ -8,6 +8,7 @@ mod apikeys;
 mod keys;
 mod origin;
 mod permits;
+mod proxies;
 mod rates;
 mod token;
 
@@ -16,6 +17,7 @@ pub use apikeys::{ApiKeys, BadApiKeys};
 pub use keys::{BadKey, Keys, SigningKey};
 pub use origin::{BadOrigin, Origins, is_local_host};
 pub use permits::{BadPermits, Permits};
+pub use proxies::{BadNetwork, Proxies};
 pub use rates::{Bucket, Rate, SendBuckets, SendRates};
 pub use token::{BadToken, Claims, TokenError};
 
