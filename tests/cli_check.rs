@@ -85,6 +85,26 @@ fn check_shows_each_value_with_its_source() {
 }
 
 #[test]
+fn a_list_is_written_alike_in_every_place() {
+    let shown = r#"proxy_from = ["10.0.0.0/8", "192.0.2.7"]"#;
+    let (config, key) = (file("list.toml", format!("{shown}\n")), key("p256.pub.pem"));
+    let flags = ["--proxy-from", "10.0.0.0/8", "--proxy-from", "192.0.2.7"];
+    for (arguments, environment) in [
+        (&flags[..], None),
+        (&["--config", &config], None),
+        (&[], Some(("COREPOST_PROXY_FROM", "10.0.0.0/8, 192.0.2.7"))),
+    ] {
+        let arguments = [&["check", "--jwt-key", &key], arguments].concat();
+        let check = corepost(&arguments, environment.as_slice());
+        assert_eq!(code(&check), 0, "{}", err(&check));
+        assert!(out(&check).contains(shown), "{}", out(&check));
+    }
+    let bare = corepost(&["check", "--proxy-from", "10.0.0.0/8"], &[]);
+    assert_eq!(code(&bare), 2);
+    assert!(err(&bare).contains("flag --proxy-from: ") && err(&bare).contains("--jwt-key"), "{}", err(&bare));
+}
+
+#[test]
 fn check_tells_all_mistakes_at_once_and_serve_the_same() {
     let config = file("wrong.toml", "retension = '1d'\nping_interval = 25\n");
     let arguments = ["--config", &config, "--listen", "0.0.0.0:0", "--durability", "never"];

@@ -9,7 +9,7 @@ use super::source::{Mistakes, Source};
 use super::values::{
     Problem, address, count, duration, show_duration, show_size, size, unless_off, within, word,
 };
-use crate::access::{Origins, Rate, SendRates};
+use crate::access::{Origins, Proxies, Rate, SendRates};
 use crate::host::{allowed_cpus, parse_cpu_list, usable_cpus};
 use crate::limits::{CORES, PAGE_BYTES, PUBLISH_BYTES, RATE_MOST, SESSIONS_MOST};
 use crate::model::Durability;
@@ -83,6 +83,7 @@ pub fn resolve(given: &Given) -> Result<Effective, Mistakes> {
         },
         key_files,
         access,
+        proxies: proxies(read),
     };
     judge(read, &config, &mut notes);
     let (asked, mistakes) = reader.done();
@@ -110,10 +111,21 @@ fn judge(read: &mut Reader<'_>, config: &Config, notes: &mut Vec<String>) {
                 ),
             );
         }
+        if !config.proxies.is_empty() {
+            // A page or program elsewhere would come in by the proxy, and nobody would ask it for a token.
+            let problem = "lets other machines in through a proxy, but no keys are configured, so anybody could be \
+                           anybody; add --jwt-key, --jwks or --api-keys, or remove --proxy-from";
+            read.mistake("proxy_from", problem.into());
+        }
     } else if config.access.keys.is_none() {
         notes.push("no --jwt-key and no --jwks: no client can connect, only the HTTP API is open".into());
     } else if config.access.api_keys.is_none() {
         notes.push("no --api-keys: the HTTP API is closed".into());
+    }
+    if config.proxies.contain_everybody() {
+        let note = "--proxy-from holds every address: whoever can connect must send a PROXY header, and may claim any \
+                    address in it";
+        notes.push(note.into());
     }
     if config.listen == config.admin && config.listen.port() != 0 {
         read.mistake("admin", format!("{} is where --listen is; take another port", config.admin));
@@ -167,6 +179,14 @@ fn origins(read: &mut Reader<'_>) -> Origins {
     Origins::new(texts.iter().map(String::as_str)).unwrap_or_else(|(text, bad)| {
         read.mistake("allow_origin", format!("{text:?} {bad}"));
         Origins::default()
+    })
+}
+
+fn proxies(read: &mut Reader<'_>) -> Proxies {
+    let texts = read.several("proxy_from");
+    Proxies::new(texts.iter().map(String::as_str)).unwrap_or_else(|wrong| {
+        wrong.into_iter().for_each(|(text, bad)| read.mistake("proxy_from", format!("{text:?} {bad}")));
+        Proxies::default()
     })
 }
 
@@ -241,6 +261,7 @@ impl Effective {
             "max_connections" => "as many as open files are allowed".into(),
             "allow_origin" if config.access.is_development() => "pages of this machine".into(),
             "allow_origin" => "every page".into(),
+            "proxy_from" => "nobody's PROXY header is taken".into(),
             _ => return Source::Default.to_string(),
         };
         format!("{}: {meaning}", Source::Default)

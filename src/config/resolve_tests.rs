@@ -91,6 +91,40 @@ fn without_keys_nobody_else_may_reach_it() {
 }
 
 #[test]
+fn proxies_are_listed_and_every_wrong_entry_is_told() {
+    let jwt_key = key("p256.pub.pem");
+    let with = |networks: &[&str]| {
+        let mut given = given(&[("jwt_key", &jwt_key)]);
+        given.flags.insert("proxy_from", networks.iter().map(|text| (*text).to_owned()).collect());
+        resolve(&given)
+    };
+    let good = with(&["10.0.0.0/8", "2001:db8::7"]).unwrap();
+    assert!(good.config.proxies.contain("10.9.9.9".parse().unwrap()));
+    assert!(good.to_string().contains(r#"proxy_from = ["10.0.0.0/8", "2001:db8::7"]"#), "{good}");
+    assert!(!good.notes.iter().any(|note| note.contains("--proxy-from")), "{:?}", good.notes);
+    let everybody = with(&["0.0.0.0/0"]).unwrap().notes;
+    assert!(everybody.iter().any(|note| note.contains("--proxy-from")), "{everybody:?}");
+    let told = with(&["10.0.0.1/8", "10.0.0.0/8", "haproxy"]).unwrap_err().0;
+    assert_eq!(
+        told.iter().map(Mistake::to_string).collect::<Vec<_>>(),
+        [
+            "flag --proxy-from: \"10.0.0.1/8\" is an address inside a network; write 10.0.0.0/8 for all of it, or \
+             leave /8 out for this one",
+            "flag --proxy-from: \"haproxy\" is no network; write it as 10.0.0.0/8, 192.0.2.7 or 2001:db8::/32",
+        ]
+    );
+}
+
+#[test]
+fn a_proxy_needs_keys_for_it_lets_other_machines_in() {
+    let told = mistakes(&[("proxy_from", "127.0.0.1")]);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].starts_with("flag --proxy-from: ") && told[0].contains("--api-keys"), "{told:?}");
+    // Broken keys are keys: the one mistake is told, not what would follow from it.
+    assert_eq!(mistakes(&[("proxy_from", "127.0.0.1"), ("jwt_key", "/nowhere")]).len(), 1);
+}
+
+#[test]
 fn what_must_hold_between_settings_is_judged() {
     assert!(mistakes(&[("admin", "127.0.0.1:8080")])[0].contains("--listen"));
     let told = mistakes(&[("message_bytes", "1MiB")]);

@@ -1,7 +1,7 @@
 //! Settings as they are meant: typed, in bounds, consistent with each other. A [`Config`] is a good one.
 
 use super::keyfiles::{KeyFileMistake, KeyFiles};
-use crate::access::{Access, Rate, SendRates};
+use crate::access::{Access, Proxies, Rate, SendRates};
 use crate::model::Durability;
 use crate::words::words;
 use std::net::SocketAddr;
@@ -113,6 +113,8 @@ pub struct Config {
     pub key_files: KeyFiles,
     /// What was in them, and the origins.
     pub access: Access,
+    /// Who begins connections with a PROXY header. None in development mode.
+    pub proxies: Proxies,
 }
 
 impl Config {

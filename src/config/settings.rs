@@ -98,6 +98,16 @@ pub const SETTINGS: &[Setting] = &[
              [default: every page, in development mode this machine's]",
         )
     },
+    Setting {
+        many: true,
+        ..unset(
+            ACCESS,
+            "proxy_from",
+            "CIDR",
+            "Proxies that begin each connection with a PROXY v2 header (HAProxy: send-proxy-v2), as 10.0.0.0/8 or \
+             192.0.2.7, so that their clients' addresses count; may be repeated; needs keys [default: none]",
+        )
+    },
     set(LOG, "data", "DIR", "./corepost-data", "Where messages are kept; made if absent"),
     set(
         LOG,
