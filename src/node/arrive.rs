@@ -5,19 +5,17 @@
 //! so that the answer is not lost to a reset.
 
 use super::api;
+use super::arrival::Arrival;
 use super::connection::{self, Purpose};
 use super::core::{Adopted, Mail, Shared};
 use super::gate::Seat;
 use crate::access::{Access, BadToken, Claims, Keys, TokenError};
 use crate::counters::Refusal;
 use crate::http::Exchange;
-use crate::http::head::{Head, HeadError, Incoming};
+use crate::http::head::{Head, HeadError};
 use crate::http::response::{Status, write_refusal};
 use crate::http::upgrade::{Connect, Door, Refused, Token};
-use crate::limits::{
-    ACCEPT_PAUSE_MS, ACCEPTS_PER_TURN, ARRIVAL_BYTES, ARRIVALS, REFUSAL_BYTES, REFUSAL_MS,
-    SIGNATURES_PER_TURN,
-};
+use crate::limits::{ACCEPT_PAUSE_MS, ACCEPTS_PER_TURN, REFUSAL_BYTES, REFUSAL_MS, SIGNATURES_PER_TURN};
 use crate::model::{ClientId, Cursor, Start};
 use crate::net::{AcceptError, Handoff, Listener, Size, Socket, half_close};
 use crate::router;
@@ -61,33 +59,24 @@ fn accept_some(core: &Shared, listener: &Listener) -> std::io::Result<()> {
 
 /// One connection's way to its core, or to its refusal.
 async fn arrive(core: Shared, fd: OwnedFd, seat: Result<Seat, Refusal>) {
-    let Ok(mut socket) = Socket::adopt(fd) else { return };
-    let crowded = {
-        let figures = &mut core.enter().figures;
-        figures.arrivals += 1;
-        figures.arrivals > ARRIVALS
-    };
-    let seat = if crowded { Err(Refusal::TooManyConnections) } else { seat };
-    let (mut incoming, mut held) = (Incoming::default(), 0);
-    let outcome = match seat {
-        Err(why) => Err(Turned::crowded(why)),
-        Ok(seat) => match read_head(&core, &mut socket, &mut incoming, &mut held).await {
-            Ok(head) => Ok((head, seat)),
-            Err(turned) => Err(turned),
-        },
-    };
-    {
-        let figures = &mut core.enter().figures;
-        figures.arrivals -= 1;
-        figures.arrival_bytes -= held;
-    }
+    let Ok(socket) = Socket::adopt(fd) else { return };
+    let mut arrival = Arrival::begin(&core, socket);
+    let outcome = first_request(&mut arrival, seat).await;
+    let (socket, unread) = arrival.end();
     match outcome {
         Err(turned) => turn_away(&core, socket, turned).await,
         Ok((head, seat)) if Door::of(head.uri.path()) == Door::Other => {
-            api::serve(core, socket, Exchange::begin(head, incoming.rest()), seat).await;
+            api::serve(core, socket, Exchange::begin(head, unread), seat).await;
         }
-        Ok((head, seat)) => upgrade(core, socket, head, incoming.rest(), seat).await,
+        Ok((head, seat)) => upgrade(core, socket, head, unread, seat).await,
     }
+}
+
+/// The first request's head, of who is let in.
+async fn first_request(arrival: &mut Arrival, seat: Result<Seat, Refusal>) -> Result<(Head, Seat), Turned> {
+    let seat = if arrival.is_one_too_many() { Err(Refusal::TooManyConnections) } else { seat };
+    let seat = seat.map_err(Turned::crowded)?;
+    Ok((arrival.head().await?, seat))
 }
 
 /// A request that wants to become a WebSocket; `unread` came behind it.
@@ -111,7 +100,7 @@ pub(super) enum Turned {
 }
 
 impl Turned {
-    fn away(status: Status, message: &'static str, why: Refusal) -> Self {
+    pub(super) fn away(status: Status, message: &'static str, why: Refusal) -> Self {
         Self::Away { refused: Refused { status, message: message.into() }, why }
     }
 
@@ -152,44 +141,6 @@ impl From<Refused> for Turned {
             _ => Refusal::BadRequest,
         };
         Self::Away { refused, why }
-    }
-}
-
-/// Reads until the head is whole. A silent peer costs no buffer; `held` counts what an incomplete head does.
-async fn read_head(
-    core: &Shared,
-    socket: &mut Socket,
-    incoming: &mut Incoming,
-    held: &mut usize,
-) -> Result<Head, Turned> {
-    let deadline = Instant::now() + Duration::from_millis(core.config.handshake_ms);
-    loop {
-        if timeout_at(deadline, socket.ready()).await.is_err() {
-            return Err(Turned::away(
-                Status::RequestTimeout,
-                "the request's head did not come in time",
-                Refusal::HeadTooSlow,
-            ));
-        }
-        let buffer = core.look().pool.take(Size::Short);
-        let (result, buffer) = socket.read(buffer).await;
-        incoming.push(&buffer);
-        let read = buffer.len();
-        let mut state = core.enter();
-        state.pool.give(Size::Short, buffer);
-        result.map_err(|_| Turned::Gone)?;
-        if let Some(head) = incoming.head()? {
-            return Ok(head);
-        }
-        *held += read;
-        state.figures.arrival_bytes += read;
-        if state.figures.arrival_bytes > ARRIVAL_BYTES {
-            return Err(Turned::away(
-                Status::Unavailable,
-                "too many incomplete requests; try again later",
-                Refusal::TooManyConnections,
-            ));
-        }
     }
 }
 

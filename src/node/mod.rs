@@ -7,6 +7,7 @@
 
 mod abort;
 mod api;
+mod arrival;
 mod arrive;
 mod connection;
 mod core;
