@@ -55,6 +55,8 @@ words! {
         HeadTooLarge = "head_too_large",
         /// A request head that did not come in time.
         HeadTooSlow = "head_too_slow",
+        /// A connection from an address in `--proxy-from` without a good PROXY header in time.
+        ProxyHeader = "proxy_header",
         /// A foreign origin, or proxy headers in development mode.
         ForeignOrigin = "foreign_origin",
         /// A client with as many sessions as it may have.

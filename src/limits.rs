@@ -18,6 +18,8 @@ pub const HEAD_BYTES: usize = 8 << 10;
 /// Bytes of a PROXY header, its TLVs included. The specification allows 65,551, but means what fits one small segment.
 /// More: 400.
 pub const PROXY_HEADER_BYTES: usize = 512;
+/// Time between two warnings of a core that a proxy sends no good header: each of its connections would be one.
+pub const PROXY_WARNING_MS: u64 = 60_000;
 /// Bytes of an HTTP publish body. More: 413.
 pub const PUBLISH_BYTES: usize = 8 << 20;
 /// Bytes of publishes that one core reads in one turn, each of them three times. Reached: the rest comes a millisecond

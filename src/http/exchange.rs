@@ -6,6 +6,7 @@
 //! It is plain data: with the socket and a request that belongs to another core, it moves there.
 
 use super::body::Body;
+use super::head::PROXIED;
 use super::upgrade::Door;
 use super::{ApiRequest, Head, HeadError, Incoming, Manner, Reply};
 use crate::access::Access;
@@ -218,6 +219,7 @@ fn refuse_head(error: HeadError) -> Reply {
             "the head is too large or has too many headers; leave some out",
         ),
         HeadError::Malformed => Reply::bad("this is no HTTP/1.1 request"),
+        HeadError::Proxied => Reply::bad(PROXIED),
     }
 }
 

@@ -7,6 +7,7 @@
 //! would read differently than we do, are refused. The time is the caller's affair.
 
 use crate::limits::HEAD_BYTES;
+use crate::wire::proxy::{self, BadHeader, Look, SIGNATURE};
 use bytes::BytesMut;
 use monoio_codec::{Decoded, Decoder};
 use monoio_http::h1::codec::decoder::{DecodeError, RequestHeadDecoder};
@@ -29,7 +30,16 @@ pub enum HeadError {
     TooLarge,
     /// Not HTTP/1.1: 400.
     Malformed,
+    /// A PROXY header, where none is taken: 400.
+    Proxied,
 }
+
+/// What who sends a PROXY header where none is taken is told.
+pub const PROXIED: &str =
+    "a PROXY header is taken once, before everything else, and only from addresses in --proxy-from";
+
+/// How a PROXY header's signature goes on behind the line ends with which it begins.
+const BEHIND_LINE_ENDS: &[u8] = SIGNATURE.split_at(4).1;
 
 impl Incoming {
     /// More bytes of the connection. Ask [`Incoming::head`] after each, or memory is not bounded.
@@ -47,6 +57,17 @@ impl Incoming {
         self.bytes.is_empty()
     }
 
+    /// The PROXY header, once it is whole, of a connection that must begin with one. What came behind it stays.
+    pub fn proxy_header(&mut self) -> Result<Option<proxy::Header>, BadHeader> {
+        match proxy::Header::look(&self.bytes)? {
+            Look::Missing(_) => Ok(None),
+            Look::Whole(header) => {
+                self.bytes.drain(..header.size);
+                Ok(Some(header))
+            }
+        }
+    }
+
     /// The head, once its empty line is there. What came behind it stays in [`Incoming::rest`].
     pub fn head(&mut self) -> Result<Option<Head>, HeadError> {
         // A browser may put an empty line between requests (RFC 9112 §2.2).
@@ -54,6 +75,9 @@ impl Incoming {
         if leading > 0 {
             self.bytes.drain(..leading);
             self.searched = 0;
+        }
+        if self.bytes.starts_with(BEHIND_LINE_ENDS) {
+            return Err(HeadError::Proxied);
         }
         let Some(end) = self.end() else {
             return if self.bytes.len() >= HEAD_BYTES { Err(HeadError::TooLarge) } else { Ok(None) };
@@ -128,6 +152,34 @@ mod tests {
             assert_eq!((head.uri.path(), head.uri.query()), ("/v1/ws", Some("client=a")));
             assert_eq!(head.headers["a"].as_bytes(), b"\xc3\xa9");
             assert_eq!(incoming.rest(), b"\x81\x80rest");
+        }
+    }
+
+    #[test]
+    fn a_proxy_header_is_taken_where_it_is_asked_for_and_nowhere_else() {
+        let header = [&SIGNATURE[..], b"\x21\x11\0\x0c\x0a\0\0\x07\x7f\0\0\x01\0\x50\x1f\x90"].concat();
+        let bytes = [&header, &b"GET /v1/ws HTTP/1.1\r\n\r\nrest"[..]].concat();
+        for step in 1..=bytes.len() {
+            let mut incoming = Incoming::default();
+            let (mut header, mut head) = (None, None);
+            for piece in bytes.chunks(step) {
+                incoming.push(piece);
+                if header.is_none() {
+                    header = incoming.proxy_header().unwrap();
+                }
+                if header.is_some() && head.is_none() {
+                    head = incoming.head().unwrap();
+                }
+            }
+            assert_eq!(header.unwrap().client, Some(([10, 0, 0, 7], 80).into()));
+            assert_eq!((head.unwrap().uri.path(), incoming.rest()), ("/v1/ws", b"rest".to_vec()));
+
+            let mut incoming = Incoming::default();
+            let verdict = bytes.chunks(step).find_map(|piece| {
+                incoming.push(piece);
+                incoming.head().err()
+            });
+            assert_eq!(verdict, Some(HeadError::Proxied), "in steps of {step}");
         }
     }
 

@@ -11,10 +11,11 @@ use crate::http::response::Status;
 use crate::limits::{ARRIVAL_BYTES, ARRIVALS};
 use crate::net::{Size, Socket};
 use monoio::time::{Instant, timeout_at};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// From accept to a whole request head.
+/// From accept to a whole request head, and to the PROXY header before it where there must be one.
 pub(super) struct Arrival {
     core: Shared,
     socket: Socket,
@@ -37,13 +38,33 @@ impl Arrival {
         self.core.look().figures.arrivals > ARRIVALS
     }
 
+    /// Reads until a proxy has said for whom it connects; `None`: for itself.
+    pub(super) async fn client(&mut self) -> Result<Option<SocketAddr>, Turned> {
+        let late = "no PROXY header came in time; who is in --proxy-from begins with one";
+        let header = self.until(Incoming::proxy_header, (late, Refusal::ProxyHeader)).await?;
+        Ok(header.client)
+    }
+
     /// Reads until the head is whole.
     pub(super) async fn head(&mut self) -> Result<Head, Turned> {
+        let late = "the request's head did not come in time";
+        self.until(Incoming::head, (late, Refusal::HeadTooSlow)).await
+    }
+
+    /// Reads until there is a whole one of these, unless there is already.
+    async fn until<T, E: Into<Turned>>(
+        &mut self,
+        find: impl Fn(&mut Incoming) -> Result<Option<T>, E>,
+        (late, why): (&'static str, Refusal),
+    ) -> Result<T, Turned> {
         loop {
-            if let Some(head) = self.incoming.head()? {
-                return Ok(head);
+            if let Some(found) = find(&mut self.incoming).map_err(E::into)? {
+                return Ok(found);
             }
             self.count_held()?;
+            if timeout_at(self.deadline, self.socket.ready()).await.is_err() {
+                return Err(Turned::away(Status::RequestTimeout, late, why));
+            }
             self.read().await?;
         }
     }
@@ -57,13 +78,6 @@ impl Arrival {
     }
 
     async fn read(&mut self) -> Result<(), Turned> {
-        if timeout_at(self.deadline, self.socket.ready()).await.is_err() {
-            return Err(Turned::away(
-                Status::RequestTimeout,
-                "the request's head did not come in time",
-                Refusal::HeadTooSlow,
-            ));
-        }
         let buffer = self.core.look().pool.take(Size::Short);
         let (result, buffer) = self.socket.read(buffer).await;
         self.incoming.push(&buffer);

@@ -1,5 +1,6 @@
 //! From a connection to a WebSocket: accept, request head, and the core it belongs to.
 //!
+//! Who is in `--proxy-from` says before its request for whom it connects, and that address is the one that counts.
 //! Bounded before anything is looked at: how many arrive at once, the bytes of their heads together and of each,
 //! and the time to a complete head. A refusal is answered, then the socket is half-closed and drained for a moment,
 //! so that the answer is not lost to a reset.
@@ -7,20 +8,22 @@
 use super::api;
 use super::arrival::Arrival;
 use super::connection::{self, Purpose};
-use super::core::{Adopted, Mail, Shared};
+use super::core::{Adopted, Core, Mail, Shared};
 use super::gate::Seat;
 use crate::access::{Access, BadToken, Claims, Keys, TokenError};
 use crate::counters::Refusal;
 use crate::http::Exchange;
-use crate::http::head::{Head, HeadError};
+use crate::http::head::{Head, HeadError, PROXIED};
 use crate::http::response::{Status, write_refusal};
 use crate::http::upgrade::{Connect, Door, Refused, Token};
 use crate::limits::{ACCEPT_PAUSE_MS, ACCEPTS_PER_TURN, REFUSAL_BYTES, REFUSAL_MS, SIGNATURES_PER_TURN};
 use crate::model::{ClientId, Cursor, Start};
 use crate::net::{AcceptError, Handoff, Listener, Size, Socket, half_close};
 use crate::router;
+use crate::wire::proxy::BadHeader;
 use crate::wire::websocket::write_switching;
 use monoio::time::{Instant, sleep, timeout_at};
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -47,7 +50,8 @@ fn accept_some(core: &Shared, listener: &Listener) -> std::io::Result<()> {
         match listener.accept() {
             Ok(Some((fd, peer))) => {
                 core.enter().figures.accepted += 1;
-                monoio::spawn(arrive(Rc::clone(core), fd, core.config.gate.enter(peer.ip())));
+                let peer = Peer { addr: peer, is_proxy: core.config.proxies.contain(peer.ip()) };
+                monoio::spawn(arrive(Rc::clone(core), fd, peer, enter(core, &peer)));
             }
             Ok(None) => break,
             Err(AcceptError::Gone) => {}
@@ -57,12 +61,27 @@ fn accept_some(core: &Shared, listener: &Listener) -> std::io::Result<()> {
     Ok(())
 }
 
+/// Who has connected.
+#[derive(Clone, Copy)]
+struct Peer {
+    /// The address that counts: of a proxy, once it has said for whom it connects, that client's.
+    addr: SocketAddr,
+    is_proxy: bool,
+}
+
+/// Whether there is room for one more. For whom a proxy connects is not known yet.
+fn enter(core: &Core, peer: &Peer) -> Result<Seat, Refusal> {
+    let seat = core.config.gate.enter()?;
+    if peer.is_proxy { Ok(seat) } else { seat.of(peer.addr.ip()) }
+}
+
 /// One connection's way to its core, or to its refusal.
-async fn arrive(core: Shared, fd: OwnedFd, seat: Result<Seat, Refusal>) {
+async fn arrive(core: Shared, fd: OwnedFd, mut peer: Peer, seat: Result<Seat, Refusal>) {
     let Ok(socket) = Socket::adopt(fd) else { return };
     let mut arrival = Arrival::begin(&core, socket);
-    let outcome = first_request(&mut arrival, seat).await;
+    let outcome = first_request(&mut arrival, &mut peer, seat).await;
     let (socket, unread) = arrival.end();
+    tell(&core, &peer, &outcome);
     match outcome {
         Err(turned) => turn_away(&core, socket, turned).await,
         Ok((head, seat)) if Door::of(head.uri.path()) == Door::Other => {
@@ -73,10 +92,33 @@ async fn arrive(core: Shared, fd: OwnedFd, seat: Result<Seat, Refusal>) {
 }
 
 /// The first request's head, of who is let in.
-async fn first_request(arrival: &mut Arrival, seat: Result<Seat, Refusal>) -> Result<(Head, Seat), Turned> {
+async fn first_request(
+    arrival: &mut Arrival,
+    peer: &mut Peer,
+    seat: Result<Seat, Refusal>,
+) -> Result<(Head, Seat), Turned> {
     let seat = if arrival.is_one_too_many() { Err(Refusal::TooManyConnections) } else { seat };
-    let seat = seat.map_err(Turned::crowded)?;
+    let mut seat = seat.map_err(Turned::crowded)?;
+    if peer.is_proxy {
+        peer.addr = arrival.client().await?.unwrap_or(peer.addr);
+        seat = seat.of(peer.addr.ip()).map_err(Turned::crowded)?;
+    }
     Ok((arrival.head().await?, seat))
+}
+
+/// Says who came. That a proxy is set up wrongly is worth a warning, but not for each of its connections.
+fn tell(core: &Core, peer: &Peer, outcome: &Result<(Head, Seat), Turned>) {
+    let from = peer.addr;
+    match outcome {
+        Ok((head, _)) => tracing::debug!(%from, path = head.uri.path(), "a request came"),
+        Err(Turned::Gone) => tracing::debug!(%from, "went before its request came"),
+        Err(Turned::Away { refused, why: Refusal::ProxyHeader }) if core.enter().may_warn_of_proxy() => {
+            tracing::warn!(proxy = %from, "refused: {}", refused.message);
+        }
+        Err(Turned::Away { refused, why }) => {
+            tracing::debug!(%from, reason = why.as_str(), "refused: {}", refused.message);
+        }
+    }
 }
 
 /// A request that wants to become a WebSocket; `unread` came behind it.
@@ -129,7 +171,15 @@ impl From<HeadError> for Turned {
             HeadError::Malformed => {
                 Self::away(Status::BadRequest, "this is not HTTP/1.1", Refusal::BadRequest)
             }
+            HeadError::Proxied => Self::away(Status::BadRequest, PROXIED, Refusal::BadRequest),
         }
+    }
+}
+
+impl From<BadHeader> for Turned {
+    fn from(bad: BadHeader) -> Self {
+        let refused = Refused { status: Status::BadRequest, message: bad.to_string().into() };
+        Self::Away { refused, why: Refusal::ProxyHeader }
     }
 }
 

@@ -15,7 +15,7 @@ use crate::access::Access;
 use crate::admin::Question;
 use crate::backplane::Log;
 use crate::counters::{Histogram, SIZES};
-use crate::limits::{FRESH_MS, READ_BYTES_LONG, STOP_MS};
+use crate::limits::{FRESH_MS, PROXY_WARNING_MS, READ_BYTES_LONG, STOP_MS};
 use crate::log::{Append, LogEvent};
 use crate::mesh::{Address, Inbox, Outbox};
 use crate::model::{Now, Parcel};
@@ -125,6 +125,8 @@ pub(super) struct State {
     /// What a session's peer may send.
     pub(super) rules: Rules,
     pub(super) identity: Identity,
+    /// Until when nobody is warned of a proxy that sends no good header.
+    silent_of_proxy_ms: u64,
     pub(super) draining: bool,
     pub(super) stopping: bool,
     stopped: Option<Waker>,
@@ -161,6 +163,7 @@ impl Core {
             unsigned: Vec::new(),
             rules: Rules { keep: config.message_bytes, ..Rules::CLIENT },
             identity: config.identity.clone(),
+            silent_of_proxy_ms: 0,
             draining: false,
             stopping: false,
             stopped: None,
@@ -201,6 +204,15 @@ impl State {
     /// Whether somebody new may become a session here.
     pub(super) fn takes_sessions(&self) -> bool {
         self.log.is_some() && !self.draining
+    }
+
+    /// Whether it is time for a warning that a proxy sends no good header, as the asker then gives.
+    pub(super) fn may_warn_of_proxy(&mut self) -> bool {
+        let may = self.now.mono_ms >= self.silent_of_proxy_ms;
+        if may {
+            self.silent_of_proxy_ms = self.now.mono_ms + PROXY_WARNING_MS;
+        }
+        may
     }
 
     fn take(&mut self, mail: Mail, core: &Shared) {

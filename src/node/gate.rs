@@ -1,5 +1,6 @@
 //! Who may connect at all: so many in all, so many of one address, so many a second.
 //!
+//! In two steps, for behind a proxy the address comes later than the connection: a seat, then whose it is.
 //! Connections of one address arrive at any core, so these counts are the node's. The number in all is an atomic; the
 //! table of addresses and the rate are behind a lock that is held for a look-up and only where they are configured:
 //! the one place where two cores may meet, and never while anything waits.
@@ -28,8 +29,8 @@ pub(super) struct Gate {
 #[derive(Debug)]
 pub(super) struct Seat {
     gate: Arc<Gate>,
-    /// Where addresses are counted.
-    peer: Option<Box<IpAddr>>,
+    /// Where addresses are counted, and it was said whose it is.
+    address: Option<Box<IpAddr>>,
 }
 
 impl Gate {
@@ -46,8 +47,8 @@ impl Gate {
     }
 
     /// A connection came.
-    pub(super) fn enter(self: &Arc<Self>, peer: IpAddr) -> Result<Seat, Refusal> {
-        self.enter_at(peer, self.origin.elapsed().as_millis() as u64)
+    pub(super) fn enter(self: &Arc<Self>) -> Result<Seat, Refusal> {
+        self.enter_at(self.origin.elapsed().as_millis() as u64)
     }
 
     /// Sessions, and requests that are being served.
@@ -55,7 +56,7 @@ impl Gate {
         self.busy.load(Ordering::Relaxed)
     }
 
-    fn enter_at(self: &Arc<Self>, peer: IpAddr, mono_ms: u64) -> Result<Seat, Refusal> {
+    fn enter_at(self: &Arc<Self>, mono_ms: u64) -> Result<Seat, Refusal> {
         if let Some((rate, bucket)) = &self.rate {
             let mut bucket = bucket.lock().unwrap_or_else(PoisonError::into_inner);
             bucket.take(*rate, mono_ms, 1).map_err(|_| Refusal::ConnectRate)?;
@@ -64,14 +65,7 @@ impl Gate {
             self.connections.fetch_sub(1, Ordering::Relaxed);
             return Err(Refusal::TooManyConnections);
         }
-        // From here on the seat gives back what it took.
-        let mut seat = Seat { gate: Arc::clone(self), peer: None };
-        if let Some(addresses) = &self.addresses {
-            let entered = addresses.lock().unwrap_or_else(PoisonError::into_inner).enter(peer);
-            entered.map_err(|_| Refusal::TooManyPerAddress)?;
-            seat.peer = Some(Box::new(peer));
-        }
-        Ok(seat)
+        Ok(Seat { gate: Arc::clone(self), address: None })
     }
 }
 
@@ -84,6 +78,17 @@ pub(super) struct Settled(Seat);
 pub(super) struct Busy(Arc<Gate>);
 
 impl Seat {
+    /// Counts it for this address, once. If that has as many as it may, the seat is gone.
+    pub(super) fn of(mut self, address: IpAddr) -> Result<Self, Refusal> {
+        assert!(self.address.is_none(), "a seat is one address's");
+        if let Some(addresses) = &self.gate.addresses {
+            let entered = addresses.lock().unwrap_or_else(PoisonError::into_inner).enter(address);
+            entered.map_err(|_| Refusal::TooManyPerAddress)?;
+            self.address = Some(Box::new(address));
+        }
+        Ok(self)
+    }
+
     /// From now on a drain waits for it.
     pub(super) fn settle(self) -> Settled {
         self.gate.busy.fetch_add(1, Ordering::Relaxed);
@@ -112,8 +117,8 @@ impl Drop for Busy {
 impl Drop for Seat {
     fn drop(&mut self) {
         self.gate.connections.fetch_sub(1, Ordering::Relaxed);
-        if let (Some(peer), Some(addresses)) = (&self.peer, &self.gate.addresses) {
-            addresses.lock().unwrap_or_else(PoisonError::into_inner).leave(**peer);
+        if let (Some(address), Some(addresses)) = (&self.address, &self.gate.addresses) {
+            addresses.lock().unwrap_or_else(PoisonError::into_inner).leave(**address);
         }
     }
 }
@@ -125,23 +130,33 @@ mod tests {
     #[test]
     fn seats_are_counted_in_all_and_by_address_and_given_back() {
         let gate = Arc::new(Gate::new(3, Some(2), None));
+        let enter = |address: IpAddr| gate.enter_at(0).and_then(|seat| seat.of(address));
         let (a, b): (IpAddr, IpAddr) = ([10, 0, 0, 1].into(), [10, 0, 0, 2].into());
-        let first = gate.enter_at(a, 0).unwrap();
-        let _second = gate.enter_at(a, 0).unwrap();
-        assert_eq!(gate.enter_at(a, 0).unwrap_err(), Refusal::TooManyPerAddress);
-        let _third = gate.enter_at(b, 0).unwrap();
-        assert_eq!(gate.enter_at(b, 0).unwrap_err(), Refusal::TooManyConnections);
+        let first = enter(a).unwrap();
+        let _second = enter(a).unwrap();
+        assert_eq!(enter(a).unwrap_err(), Refusal::TooManyPerAddress);
+        let _third = enter(b).unwrap();
+        assert_eq!(enter(b).unwrap_err(), Refusal::TooManyConnections);
         drop(first);
-        gate.enter_at(a, 0).unwrap();
+        enter(a).unwrap();
+    }
+
+    #[test]
+    fn a_seat_counts_before_it_is_known_whose_it_is() {
+        let gate = Arc::new(Gate::new(1, Some(1), None));
+        let seat = gate.enter_at(0).unwrap();
+        assert_eq!(gate.enter_at(0).unwrap_err(), Refusal::TooManyConnections);
+        drop(seat);
+        gate.enter_at(0).unwrap().of([10, 0, 0, 1].into()).unwrap();
+        assert_eq!(gate.connections.load(Ordering::Relaxed), 0);
     }
 
     #[test]
     fn connections_come_no_faster_than_the_rate() {
         let gate = Arc::new(Gate::new(100, None, Some(Rate::per_second(2))));
-        let peer = [10, 0, 0, 1].into();
-        let seats: Vec<_> = (0..2).map(|_| gate.enter_at(peer, 0).unwrap()).collect();
-        assert_eq!(gate.enter_at(peer, 0).unwrap_err(), Refusal::ConnectRate);
-        assert!(gate.enter_at(peer, 600).is_ok());
+        let seats: Vec<_> = (0..2).map(|_| gate.enter_at(0).unwrap()).collect();
+        assert_eq!(gate.enter_at(0).unwrap_err(), Refusal::ConnectRate);
+        assert!(gate.enter_at(600).is_ok());
         drop(seats);
     }
 }

@@ -48,6 +48,7 @@ impl NodeConfig {
             max_connections: config.max_connections,
             max_connections_per_ip: config.max_connections_per_ip,
             connect_rate: config.connect_rate,
+            proxies: config.proxies.clone(),
         }
     }
 }

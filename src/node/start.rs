@@ -4,7 +4,7 @@ use super::core::{self, Mail};
 use super::gate::Gate;
 use super::report::Life;
 use super::{Figures, abort};
-use crate::access::{Access, Rate};
+use crate::access::{Access, Proxies, Rate};
 use crate::admin::Phase;
 use crate::backplane::{Embedded, Log, OpenError, Options, Recovered};
 use crate::limits::{
@@ -53,6 +53,8 @@ pub struct NodeConfig {
     pub max_connections_per_ip: Option<u32>,
     /// New connections a second.
     pub connect_rate: Option<Rate>,
+    /// Who begins connections with a PROXY header.
+    pub proxies: Proxies,
 }
 
 impl NodeConfig {
@@ -71,6 +73,7 @@ impl NodeConfig {
             max_connections: None,
             max_connections_per_ip: None,
             connect_rate: None,
+            proxies: Proxies::default(),
         }
     }
 
@@ -168,6 +171,7 @@ pub(super) struct CoreConfig {
     pub(super) address: Address<Mail>,
     pub(super) handshake_ms: u64,
     pub(super) gate: Arc<Gate>,
+    pub(super) proxies: Proxies,
 }
 
 /// What all frames of this start of this node say of it.
@@ -248,6 +252,7 @@ impl Node {
             address: running.addresses.0[0].clone(),
             handshake_ms: config.handshake_ms,
             gate: Arc::clone(&running.gate),
+            proxies: config.proxies.clone(),
         };
         running.start_cores(config, &core, inboxes)
     }
