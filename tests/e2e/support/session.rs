@@ -12,6 +12,7 @@ use std::time::Duration;
 
 /// A request for a session, not yet sent.
 pub struct Knock {
+    before: Vec<u8>,
     target: String,
     headers: String,
 }
@@ -35,11 +36,17 @@ pub enum Heard {
 impl Knock {
     /// With this query, as `client=bob&from=start`.
     pub fn new(query: &str) -> Self {
-        Self { target: format!("/v1/ws?{query}"), headers: String::new() }
+        Self { before: Vec::new(), target: format!("/v1/ws?{query}"), headers: String::new() }
     }
 
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers += &format!("{name}: {value}\r\n");
+        self
+    }
+
+    /// With these bytes before it in the same packet.
+    pub fn behind(mut self, bytes: &[u8]) -> Self {
+        self.before.extend_from_slice(bytes);
         self
     }
 
@@ -50,7 +57,8 @@ impl Knock {
         peer.stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let request = super::upgrade_request(&self.target);
         let request = request.replacen("\r\n\r\n", &format!("\r\n{}\r\n", self.headers), 1);
-        peer.stream.write_all(request.as_bytes()).map_err(|error| error.to_string())?;
+        let request = [&self.before, request.as_bytes()].concat();
+        peer.stream.write_all(&request).map_err(|error| error.to_string())?;
         let (mut head, mut byte) = (Vec::new(), [0]);
         while !head.ends_with(b"\r\n\r\n") {
             peer.stream.read_exact(&mut byte).map_err(|error| error.to_string())?;
