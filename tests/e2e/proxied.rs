@@ -143,7 +143,8 @@ fn a_proxy_must_say_for_whom_it_connects() {
 
 #[test]
 fn header_and_head_have_one_time_together() {
-    let server = believing("proxied-slow").with("handshake-timeout", "3s").start();
+    let place = believing("proxied-slow").with("handshake-timeout", "3s");
+    let server = place.start();
     let mut stream = TcpStream::connect(server.addr).unwrap();
     let began = Instant::now();
     std::thread::sleep(Duration::from_secs(2));
@@ -158,7 +159,8 @@ fn header_and_head_have_one_time_together() {
 
 #[test]
 fn proxies_that_say_nothing_are_bounded_before_they_say_anything() {
-    let server = believing("proxied-silent").with("max-connections", 2).with("connect-rate", 50).start();
+    let place = believing("proxied-silent").with("max-connections", 2);
+    let server = place.start();
     let silent = [0; 2].map(|_| TcpStream::connect(server.addr).unwrap());
     eventually("both have their places", || answer(server.addr, b"").starts_with("HTTP/1.1 503 "));
     drop(silent);
@@ -218,8 +220,9 @@ fn header_request_and_first_frames_may_come_in_one_packet_or_byte_by_byte() {
         // Refused, gone in the middle, and those: nothing is left of any of them.
         assert!(http(node.addr, b"GET / HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 400 "));
         TcpStream::connect(node.addr).unwrap().write_all(&of("192.0.2.1")[..20]).unwrap();
-        eventually("nothing is left of them", || {
-            total(&node, |f| (f.arrivals + f.arrival_bytes + f.connections) as u64) == 0
+        eventually("all are counted and nothing is left of them", || {
+            let left = total(&node, |f| (f.arrivals + f.arrival_bytes + f.connections) as u64);
+            (total(&node, |f| f.accepted), left) == (22, 0)
         });
     }
 }
