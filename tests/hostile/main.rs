@@ -11,6 +11,7 @@ mod frames;
 mod handshakes;
 mod json;
 mod limits;
+mod proxies;
 mod readers;
 mod slow;
 mod support;
