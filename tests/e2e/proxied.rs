@@ -158,16 +158,6 @@ fn header_and_head_have_one_time_together() {
 }
 
 #[test]
-fn proxies_that_say_nothing_are_bounded_before_they_say_anything() {
-    let place = believing("proxied-silent").with("max-connections", 2);
-    let server = place.start();
-    let silent = [0; 2].map(|_| TcpStream::connect(server.addr).unwrap());
-    eventually("both have their places", || answer(server.addr, b"").starts_with("HTTP/1.1 503 "));
-    drop(silent);
-    eventually("they are free again", || knock("alice").behind(&of("192.0.2.1")).enter(server.addr).is_ok());
-}
-
-#[test]
 fn nobody_else_is_believed() {
     let request = upgrade_request(&format!("/v1/ws?token={}", token("alice")));
     let elsewhere = Place::keyed("proxied-elsewhere").with("proxy-from", "10.0.0.0/8");
@@ -194,8 +184,25 @@ fn nobody_else_is_believed() {
 /// no token, and both drivers can be had.
 fn echo(driver: Wish) -> Running {
     let proxies = Proxies::new(["127.0.0.0/8"]).unwrap();
-    Node::start(&NodeConfig { driver, proxies, ..NodeConfig::echo("127.0.0.1:0".parse().unwrap(), 2) })
-        .unwrap()
+    let config = NodeConfig::echo("127.0.0.1:0".parse().unwrap(), 2);
+    Node::start(&NodeConfig { driver, proxies, max_connections: Some(50), ..config }).unwrap()
+}
+
+#[test]
+fn proxies_that_say_nothing_are_bounded_before_they_say_anything() {
+    let request = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    let request = [&of("192.0.2.1")[..], request].concat();
+    for driver in drivers() {
+        let node = echo(driver);
+        let silent: Vec<_> = (0..50).map(|_| TcpStream::connect(node.addr).unwrap()).collect();
+        eventually("all have their places", || total(&node, |f| f.arrivals as u64) == 50);
+        for bytes in [&b""[..], &request] {
+            let answer = answer(node.addr, bytes);
+            assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+        }
+        drop(silent);
+        eventually("those are free again", || answer(node.addr, &request).starts_with("HTTP/1.1 404 "));
+    }
 }
 
 #[test]
