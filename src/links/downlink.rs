@@ -1,6 +1,7 @@
 //! A home's end of one link.
 
-use super::{Generation, Heard, Since, Stamp, judge};
+use super::{Heard, Since, judge};
+use crate::model::{Generation, Stamp};
 
 /// A link from the home's side. It outlives its generations: a hello that was passed by a later one is not taken.
 #[derive(Debug)]

@@ -4,7 +4,8 @@
 //! gone forgets the sessions that came over it.
 
 use super::downlink::{Downlink, Standing};
-use super::{Alive, Generation, Heard, LINKS, Peer, Stamp};
+use super::{Alive, Heard, LINKS};
+use crate::model::{Generation, Peer, Stamp};
 use std::collections::BTreeMap;
 
 /// The links of this node's home.

@@ -21,6 +21,7 @@ pub use downlinks::{Downlinks, Mark};
 pub use uplink::Uplink;
 pub use uplinks::Uplinks;
 
+use crate::model::{Generation, Peer, Stamp};
 use crate::words::words;
 use std::collections::BTreeMap;
 
@@ -30,28 +31,6 @@ pub const PATIENCE_MS: u64 = 3_000;
 /// Most links of a node each way: twice the ordinals there can be, as each may be there as the one that left and the
 /// one that came. A hello beyond is dropped, and said again [`PATIENCE_MS`] later.
 pub const LINKS: usize = 2_048;
-
-/// One start of one node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Peer {
-    /// Its ordinal.
-    pub node: u16,
-    /// Which start.
-    pub incarnation: u64,
-}
-
-/// A link's life, from one hello to the next. A gateway's later hello has a greater one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Generation(pub u64);
-
-/// Where a value stands on its link.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stamp {
-    /// The link's life.
-    pub generation: Generation,
-    /// One more than the value before it, each way; 0 is the hello.
-    pub number: u64,
-}
 
 /// Since when a node is alive: the offset of the membership record that made it so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,6 +1,7 @@
 //! A gateway's end of one link.
 
-use super::{Break, Generation, Heard, PATIENCE_MS, Since, Stamp, judge};
+use super::{Break, Heard, PATIENCE_MS, Since, judge};
+use crate::model::{Generation, Stamp};
 
 /// One life of a link, from the gateway's side; it begins with the hello being said.
 #[derive(Debug)]

@@ -2,7 +2,8 @@
 //!
 //! Always holds: a broken link is no link. Whoever gets a [`Break`] from here begins the next life by saying hello.
 
-use super::{Alive, Break, Generation, Heard, LINKS, Peer, Since, Stamp, Uplink};
+use super::{Alive, Break, Heard, LINKS, Since, Uplink};
+use crate::model::{Generation, Peer, Stamp};
 use std::collections::BTreeMap;
 
 /// The links of this node's gateway.
