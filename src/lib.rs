@@ -2,7 +2,7 @@
 //!
 //! The modules in reading order, each layer naming only those above it (ARCHITECTURE.md has the table):
 //! - nouns: [`limits`], [`model`], [`counters`];
-//! - pure, values in and values out: [`log`], [`wire`], [`access`], [`client`], [`links`], [`router`];
+//! - pure, values in and values out: [`log`], [`wire`], [`access`], [`client`], [`links`], [`topics`], [`router`];
 //! - effects, blind to each other: `mesh`, `net`, `http`, `backplane`, `host`, `admin`;
 //! - the shell that joins them: `config`, `node`; and the program: `cli`.
 //!
@@ -39,6 +39,7 @@ pub mod client;
 pub mod links;
 pub mod log;
 pub mod router;
+pub mod topics;
 pub mod wire;
 
 #[cfg(feature = "serve")]
