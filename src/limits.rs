@@ -160,6 +160,19 @@ pub const MAILBOX_ENVELOPES: u64 = 100_000;
 pub const MAILBOX_BYTES: u64 = 64 << 20;
 /// Partitions of the embedded log, and default of the cluster's mailbox topic. Fixed for the life of a log.
 pub const PARTITIONS: u16 = 64;
+/// What `--partitions` may be raised to: ack latency grows with the partitions that a producer has at one broker
+/// (FINDINGS.md §4). More: a configuration error.
+pub const PARTITIONS_MOST: u16 = 1_024;
+/// Bytes of `--topic-prefix`; Kafka takes 249 for a whole name. More: a configuration error.
+pub const TOPIC_PREFIX_BYTES: usize = 200;
+/// Brokers named by `--kafka`, and `--kafka-option`s. More: a configuration error.
+pub const KAFKA_BROKERS: usize = 64;
+/// See [`KAFKA_BROKERS`]. More: a configuration error.
+pub const KAFKA_OPTIONS: usize = 128;
+/// Time Kafka has to answer one question about its topics. Later: the command that asked fails.
+pub const KAFKA_ANSWER_MS: u64 = 15_000;
+/// Time in which a Kafka where nobody listens may come to be there. Later: the command that asked fails.
+pub const KAFKA_COMING_MS: u64 = 3_000;
 /// Cores of one node. More: a configuration error.
 pub const CORES: usize = 256;
 /// Messages that wait in a core's inbox, beyond which the log's thread waits before it tells the core more.
@@ -300,6 +313,8 @@ const _: () = assert!(PING_INTERVAL_MS + PONG_TIMEOUT_MS < 60_000);
 // Sessions are served faster after a silence than a core takes new ones, and long before they give up.
 const _: () =
     assert!(STALE_PER_TICK > ACCEPTS_PER_TURN && (WELCOME_MS / TICK_MS) as usize * STALE_PER_TICK > 400_000);
+// The longest name of a topic, with its dot, is one that Kafka takes.
+const _: () = assert!(TOPIC_PREFIX_BYTES + ".mailbox".len() <= 249 && PARTITIONS <= PARTITIONS_MOST);
 // A core that hears every beat but one still knows enough, and idle cores are not called stale.
 const _: () = assert!(BEAT_MS * 2 < FRESH_MS);
 // A count is written long before the commits it would be counted from leave the dedupe window.

@@ -4,6 +4,7 @@
 //! a function of the shell's, which never blocks.
 
 mod embedded;
+pub mod kafka;
 mod log;
 
 pub use embedded::{

@@ -9,10 +9,11 @@ mod remote;
 mod send;
 mod serve;
 mod token;
+mod topics;
 mod version;
 
 pub use exit::Exit;
-pub use flags::Flags;
+pub use flags::{Flags, KafkaFlags};
 
 use clap::{Parser, Subcommand};
 
@@ -51,6 +52,9 @@ enum Command {
     /// Make a token for a client
     #[command(after_help = token::EXAMPLES)]
     Token(token::Token),
+    /// Compare a cluster's topics with the contract, or make them
+    #[command(after_help = topics::EXAMPLES)]
+    Topics(topics::Topics),
     /// Show the version
     Version,
 }
@@ -71,6 +75,7 @@ pub fn run() -> Exit {
         Command::Listen(listen) => listen::run(listen),
         Command::Send(send) => send::run(send),
         Command::Token(token) => token.run(),
+        Command::Topics(topics) => topics.run(),
         Command::Version => version::run(),
     }
 }

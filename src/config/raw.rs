@@ -3,7 +3,7 @@
 //! figment merges the layers, for it remembers which of them a value came from. What a value means is not looked at
 //! here; only that it is one, and that its name is known.
 
-use super::settings::{ENVIRONMENT_PREFIX, FILE_SETTING, SETTINGS, Setting, TEST_VARIABLES, nearest};
+use super::settings::{ENVIRONMENT_PREFIX, FILE_SETTING, Setting, TEST_VARIABLES, all, nearest};
 use super::source::{Mistake, Source};
 use crate::limits::CONFIG_FILE_BYTES;
 use figment::providers::{Format, Toml};
@@ -73,8 +73,7 @@ impl Raw {
             given.flags.iter().map(|(key, texts)| ((*key).to_owned(), value_of(texts))).collect();
         let named = flags.get(FILE_SETTING).or(environment.get(FILE_SETTING)).and_then(Value::as_str);
         let file = named.map(|path| File::read(path, &mut mistakes)).unwrap_or_default();
-        let defaults =
-            SETTINGS.iter().filter_map(|s| Some((s.key.to_owned(), Value::from(s.default?)))).collect();
+        let defaults = all().filter_map(|s| Some((s.key.to_owned(), Value::from(s.default?)))).collect();
 
         let merged = Figment::new()
             .merge(Layer { name: DEFAULTS, values: defaults })
@@ -82,7 +81,7 @@ impl Raw {
             .merge(Layer { name: ENVIRONMENT, values: environment })
             .merge(Layer { name: FLAGS, values: flags });
         let mut raw = Self::default();
-        for setting in SETTINGS {
+        for setting in all() {
             let Ok(value) = merged.find_value(setting.key) else { continue };
             let layer = merged.get_metadata(value.tag()).map_or(DEFAULTS, |metadata| &metadata.name);
             let source = match layer {

@@ -51,6 +51,11 @@ impl<'a> Reader<'a> {
         self.raw.get(key).map_or(&[], |written| &written.texts)
     }
 
+    /// Whether somebody wrote it anywhere.
+    pub(super) fn is_written(&self, key: &'static str) -> bool {
+        self.raw.get(key).is_some_and(|written| written.source != Source::Default)
+    }
+
     /// Something is wrong with this setting, or between it and others.
     pub(super) fn mistake(&mut self, key: &'static str, problem: String) {
         let setting = Setting::find(key).expect("settings are asked for by names of the table");

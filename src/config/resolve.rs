@@ -4,7 +4,7 @@ use super::keyfiles::KeyFiles;
 use super::raw::{Given, Raw};
 use super::reader::Reader;
 use super::resolved::{Config, Driver, LogFormat, LogLevel, LogOutput};
-use super::settings::{FILE_SETTING, SETTINGS};
+use super::settings::{FILE_SETTING, KAFKA_SETTINGS, SETTINGS};
 use super::source::{Mistakes, Source};
 use super::values::{
     Problem, address, count, duration, show_duration, show_size, size, unless_off, within, word,
@@ -86,6 +86,11 @@ pub fn resolve(given: &Given) -> Result<Effective, Mistakes> {
         proxies: proxies(read),
     };
     judge(read, &config, &mut notes);
+    for setting in KAFKA_SETTINGS {
+        if read.is_written(setting.key) {
+            read.mistake(setting.key, "a node in a cluster is not built yet; only `topics` takes it".into());
+        }
+    }
     let (asked, mistakes) = reader.done();
     debug_assert!(SETTINGS.iter().all(|s| asked.contains(&s.key)), "a setting nobody reads: {asked:?}");
     if mistakes.is_empty() { Ok(Effective { config, notes, raw }) } else { Err(Mistakes(mistakes)) }

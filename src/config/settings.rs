@@ -48,6 +48,7 @@ const LOG: &str = "The log of messages";
 const LIFE: &str = "Times";
 const LIMITS: &str = "Limits";
 const OUTPUT: &str = "What it says";
+const KAFKA: &str = "The cluster";
 
 /// All of them, in the order of the help.
 pub const SETTINGS: &[Setting] = &[
@@ -163,10 +164,56 @@ pub const SETTINGS: &[Setting] = &[
     set(OUTPUT, "log_level", "LEVEL", "info", "error, warn, info, debug or trace; never bodies or tokens"),
 ];
 
+/// Those about Kafka, in the order of the help. `topics` takes them, and `serve` will.
+pub const KAFKA_SETTINGS: &[Setting] = &[
+    unset(KAFKA, "kafka", "HOST:PORT,…", "Brokers of Apache Kafka; the others are learnt from them"),
+    set(
+        KAFKA,
+        "topic_prefix",
+        "PREFIX",
+        "corepost",
+        "Topics are called PREFIX.mailbox, .state, .node, .cluster",
+    ),
+    set(
+        KAFKA,
+        "partitions",
+        "N",
+        "64",
+        "Partitions of mailbox and state; the same for every node, and for the life of the topics",
+    ),
+    set(
+        KAFKA,
+        "replication",
+        "3|1",
+        "3",
+        "Brokers that hold each message; with 1 a disk that fails takes acknowledged messages with it, for trials",
+    ),
+    Setting {
+        many: true,
+        ..unset(
+            KAFKA,
+            "kafka_option",
+            "NAME=VALUE",
+            "A property of librdkafka, as security.protocol=ssl; may be repeated. Passwords are better kept in the \
+             file: other users of this machine see the command line",
+        )
+    },
+];
+
+/// Every setting of every command.
+pub fn all() -> impl Iterator<Item = &'static Setting> {
+    SETTINGS.iter().chain(KAFKA_SETTINGS)
+}
+
+/// The setting that names the file, and those about Kafka.
+pub fn of_topics() -> impl Iterator<Item = &'static Setting> {
+    SETTINGS.iter().filter(|setting| setting.key == FILE_SETTING).chain(KAFKA_SETTINGS)
+}
+
 impl Setting {
     /// The setting of this name in the file.
     pub fn find(key: &str) -> Option<&'static Self> {
-        SETTINGS.iter().find(|setting| setting.key == key)
+        all().find(|setting| setting.key == key)
     }
 
     /// Its flag, without the dashes.
@@ -183,8 +230,7 @@ impl Setting {
 /// The known name nearest to `key`, if one is near enough to have been meant.
 pub fn nearest(key: &str) -> Option<&'static str> {
     let wanted = key.replace('-', "_").to_ascii_lowercase();
-    let (setting, distance) =
-        SETTINGS.iter().map(|s| (s, distance(s.key, &wanted))).min_by_key(|(_, d)| *d)?;
+    let (setting, distance) = all().map(|s| (s, distance(s.key, &wanted))).min_by_key(|(_, d)| *d)?;
     (distance <= 1 + setting.key.len() / 4).then_some(setting.key)
 }
 
@@ -209,9 +255,9 @@ mod tests {
 
     #[test]
     fn each_setting_stands_there_once_under_a_plain_name() {
-        for (n, setting) in SETTINGS.iter().enumerate() {
+        for (n, setting) in all().enumerate() {
             assert!(setting.key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{}", setting.key);
-            assert!(SETTINGS[..n].iter().all(|other| other.key != setting.key), "{} twice", setting.key);
+            assert!(all().take(n).all(|other| other.key != setting.key), "{} twice", setting.key);
         }
         let setting = Setting::find("ping_interval").unwrap();
         assert_eq!(

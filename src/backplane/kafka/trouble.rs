@@ -1,0 +1,132 @@
+//! Why a question to Kafka has no answer, and what to do about it.
+
+use super::options::KafkaOptions;
+use rdkafka::error::KafkaError;
+use rdkafka::types::RDKafkaErrorCode;
+use std::fmt;
+
+/// Why there is no answer. No text here holds the value of an option.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// The options contradict each other or name what is not there: a mistake of the configuration.
+    Options(String),
+    /// No broker takes a connection.
+    NobodyThere {
+        /// As they were named.
+        brokers: String,
+        /// The last thing that was heard.
+        reason: String,
+    },
+    /// A name that cannot be resolved.
+    UnknownHost(String),
+    /// The brokers do not let us in.
+    NotLetIn(String),
+    /// TLS failed.
+    Tls(String),
+    /// There is a connection perhaps, but no answer in time.
+    Silent {
+        /// As they were named.
+        brokers: String,
+        /// How long it was waited, in seconds.
+        seconds: u64,
+        /// The last thing that was heard, if any.
+        reason: Option<String>,
+    },
+    /// We were let in, but may not do this.
+    Forbidden(&'static str),
+    /// A topic cannot have as many replicas as it should.
+    TooFewBrokers,
+    /// Anything else.
+    Failed {
+        /// What was asked.
+        doing: &'static str,
+        /// What was answered.
+        reason: String,
+    },
+}
+
+impl Trouble {
+    /// What librdkafka reported while nothing was asked yet. `None`: it may pass.
+    pub(super) fn of_connecting(code: RDKafkaErrorCode, reason: &str) -> Option<Self> {
+        match code {
+            RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SaslAuthenticationFailed => {
+                Some(Self::NotLetIn(reason.into()))
+            }
+            RDKafkaErrorCode::SSL => Some(Self::Tls(reason.into())),
+            RDKafkaErrorCode::Resolve => Some(Self::UnknownHost(reason.into())),
+            _ => None,
+        }
+    }
+
+    /// What a question was answered with. `needed`: the permission that it takes.
+    pub(super) fn of_asking(
+        doing: &'static str,
+        needed: &'static str,
+        error: &KafkaError,
+        options: &KafkaOptions,
+    ) -> Self {
+        match error.rdkafka_error_code() {
+            Some(code) => Self::of_code(doing, needed, code),
+            None => Self::Failed { doing, reason: options.hide(&error.to_string()) },
+        }
+    }
+
+    pub(super) fn of_code(doing: &'static str, needed: &'static str, code: RDKafkaErrorCode) -> Self {
+        match code {
+            RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::ClusterAuthorizationFailed => {
+                Self::Forbidden(needed)
+            }
+            RDKafkaErrorCode::InvalidReplicationFactor => Self::TooFewBrokers,
+            code => Self::Failed { doing, reason: code.to_string() },
+        }
+    }
+}
+
+/// What happened and the next step.
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Options(reason) => {
+                write!(f, "librdkafka refuses its options: {reason}; mend --kafka-option")
+            }
+            Self::NobodyThere { brokers, reason } => write!(
+                f,
+                "no Kafka listens at {brokers} ({reason}); check --kafka and that the brokers run (for a trial: \
+                 kafka/up.sh 1)"
+            ),
+            Self::UnknownHost(reason) => write!(f, "there is no such host ({reason}); check --kafka"),
+            Self::NotLetIn(reason) => write!(
+                f,
+                "Kafka does not let us in ({reason}); check the --kafka-option of security.protocol, sasl.mechanism, \
+                 sasl.username and sasl.password"
+            ),
+            Self::Tls(reason) => write!(
+                f,
+                "TLS with Kafka failed ({reason}); check that the port is one for TLS, and --kafka-option \
+                 ssl.ca.location=FILE for a private authority"
+            ),
+            Self::Silent { brokers, seconds, reason } => {
+                write!(f, "Kafka at {brokers} did not answer within {seconds} s")?;
+                reason.as_ref().map_or(Ok(()), |reason| write!(f, " ({reason})"))?;
+                write!(
+                    f,
+                    "; check that the port is a broker's, that --kafka-option security.protocol is the port's, and that \
+                     the addresses that the brokers advertise can be reached from here"
+                )
+            }
+            Self::Forbidden(needed) => {
+                write!(
+                    f,
+                    "Kafka forbids it: this principal needs {needed}; kafka/README.md lists all permissions"
+                )
+            }
+            Self::TooFewBrokers => write!(
+                f,
+                "the cluster has fewer than three brokers; start more, or say --replication 1 for a trial on one"
+            ),
+            Self::Failed { doing, reason } => write!(f, "Kafka did not {doing}: {reason}"),
+        }
+    }
+}
+
+impl std::error::Error for Trouble {}

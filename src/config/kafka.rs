@@ -1,0 +1,165 @@
+//! The settings about Kafka: how it is reached, and what is asked of its topics.
+
+use super::raw::{Given, Raw};
+use super::reader::Reader;
+use super::settings::FILE_SETTING;
+use super::source::Mistakes;
+use super::values::{Problem, count, within, word};
+use crate::backplane::kafka::{Connection, KafkaOptions};
+use crate::limits::{KAFKA_BROKERS, PARTITIONS_MOST, TOPIC_PREFIX_BYTES};
+use crate::topics::{Plan, Replication};
+
+/// A good configuration of everything about Kafka.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KafkaConfig {
+    /// How it is reached.
+    pub connection: Connection,
+    /// What is asked of its topics.
+    pub plan: Plan,
+}
+
+/// Everything that is wrong, or a configuration that Kafka can be spoken to with.
+pub fn resolve_kafka(given: &Given) -> Result<KafkaConfig, Mistakes> {
+    let (raw, mistakes) = Raw::read(given);
+    let mut reader = Reader::new(&raw, mistakes);
+    let kafka = read_kafka(&mut reader);
+    let _ = reader.optional(FILE_SETTING, |_| Ok(()));
+    if kafka.is_none() && !reader.is_written("kafka") {
+        reader.mistake("kafka", "is not there; name the brokers: --kafka HOST:PORT".into());
+    }
+    let (_, mistakes) = reader.done();
+    match kafka {
+        Some(kafka) if mistakes.is_empty() => Ok(kafka),
+        _ => Err(Mistakes(mistakes)),
+    }
+}
+
+/// `None` without `--kafka`; mistakes stay with the reader.
+pub(super) fn read_kafka(read: &mut Reader<'_>) -> Option<KafkaConfig> {
+    let brokers = read.optional("kafka", brokers);
+    let texts = read.several("kafka_option");
+    let options = KafkaOptions::parse(texts.iter().map(String::as_str)).unwrap_or_else(|wrong| {
+        wrong.iter().for_each(|bad| read.mistake("kafka_option", bad.to_string()));
+        KafkaOptions::default()
+    });
+    let most = u64::from(PARTITIONS_MOST);
+    let plan = Plan {
+        prefix: read.required("topic_prefix", prefix),
+        partitions: read.required("partitions", within(count, (1, most), |n| n.to_string())) as u16,
+        replication: read.required("replication", word(Replication::ALL, Replication::as_str)),
+    };
+    Some(KafkaConfig { connection: Connection { brokers: brokers?, options }, plan })
+}
+
+fn brokers(text: &str) -> Result<String, Problem> {
+    let all: Vec<&str> = text.split(',').map(str::trim).collect();
+    if all.len() > KAFKA_BROKERS {
+        return Err(format!("names more than {KAFKA_BROKERS} brokers; a few of them are enough"));
+    }
+    if text.contains("://") {
+        return Err("has a scheme; write HOST:PORT, and TLS as --kafka-option security.protocol=ssl".into());
+    }
+    let is_good = |broker: &&str| {
+        let (host, port) = broker.rsplit_once(':').unwrap_or((broker, "9092"));
+        let is_v6 = host.starts_with('[') && host.ends_with(']');
+        let plain = !host.contains(|c: char| c.is_whitespace() || (c == ':' && !is_v6) || c == '/');
+        !host.is_empty() && plain && port.parse::<u16>().is_ok_and(|port| port > 0)
+    };
+    match all.iter().find(|broker| !is_good(broker)) {
+        Some(bad) => Err(format!("has {bad:?}, which is no broker; write HOST:PORT,HOST:PORT")),
+        None => Ok(all.join(",")),
+    }
+}
+
+fn prefix(text: &str) -> Result<String, Problem> {
+    let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if text.is_empty() || !text.chars().all(known) {
+        Err("is no prefix for topics; Kafka takes letters, digits, `.`, `_` and `-`".into())
+    } else if text.len() > TOPIC_PREFIX_BYTES {
+        Err(format!("is too long for the name of a topic; {TOPIC_PREFIX_BYTES} characters are possible"))
+    } else {
+        Ok(text.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Mistake, resolve};
+    use super::*;
+    use crate::limits::PARTITIONS;
+
+    fn given(flags: &[(&'static str, &str)]) -> Given {
+        let mut given = Given::default();
+        for (key, text) in flags {
+            given.flags.entry(key).or_default().push((*text).to_owned());
+        }
+        given
+    }
+
+    fn told(result: Result<impl Sized, Mistakes>) -> Vec<String> {
+        result.err().unwrap_or_default().0.iter().map(Mistake::to_string).collect()
+    }
+
+    #[test]
+    fn brokers_alone_are_enough() {
+        let kafka = resolve_kafka(&given(&[("kafka", "a:9092, [::1]:9093,c")])).unwrap();
+        assert_eq!(kafka.connection.brokers, "a:9092,[::1]:9093,c");
+        assert!(kafka.connection.options.is_empty());
+        let plan =
+            Plan { prefix: "corepost".into(), partitions: PARTITIONS, replication: Replication::Three };
+        assert_eq!(kafka.plan, plan);
+    }
+
+    #[test]
+    fn all_mistakes_are_told_at_once_and_no_value_of_an_option() {
+        let told = told(resolve_kafka(&given(&[
+            ("kafka", "a:9092,:1"),
+            ("topic_prefix", "our topics"),
+            ("partitions", "0"),
+            ("replication", "2"),
+            ("kafka_option", "sasl.pasword=hunter2"),
+            ("kafka_option", "group.id=hunter2"),
+        ])));
+        assert_eq!(told.len(), 6, "{told:#?}");
+        let parts = [
+            "flag --kafka: \"a:9092,:1\" has \":1\", which is no broker",
+            "flag --kafka-option: `sasl.pasword` cannot be set",
+            "flag --kafka-option: `group.id` is set by Corepost itself",
+            "flag --topic-prefix: \"our topics\" is no prefix",
+            "flag --partitions: \"0\" is out of bounds; write 1 to 1024",
+            "flag --replication: \"2\" is unknown; write one of 3, 1",
+        ];
+        assert!(told.iter().zip(parts).all(|(line, part)| line.contains(part)), "{told:#?}");
+        assert!(told.iter().all(|line| !line.contains("hunter2")), "{told:#?}");
+    }
+
+    #[test]
+    fn without_brokers_it_says_how_to_name_them() {
+        let told = told(resolve_kafka(&Given::default()));
+        assert!(told.len() == 1 && told[0].contains("--kafka HOST:PORT"), "{told:?}");
+    }
+
+    #[test]
+    fn a_scheme_is_said_another_way() {
+        for bad in ["ssl://a:9093", "a:0", "a b:1", "", "a:9092,", "::1"] {
+            assert!(brokers(bad).is_err(), "{bad}");
+        }
+        assert!(brokers("ssl://a:9093").unwrap_err().contains("security.protocol=ssl"));
+        assert!(prefix(&"x".repeat(201)).unwrap_err().contains("200"));
+    }
+
+    #[test]
+    fn the_environment_and_other_settings_of_the_file_are_read_too() {
+        let environment = [("COREPOST_KAFKA", "k:1"), ("COREPOST_KAFKA_OPTION", "linger.ms=1,client.id=x")];
+        let environment = environment.map(|(name, value)| (name.into(), value.into())).to_vec();
+        let kafka = resolve_kafka(&Given { environment, ..given(&[("listen", "0.0.0.0:1")]) }).unwrap();
+        assert_eq!(format!("{:?}", kafka.connection.options), r#"{"client.id", "linger.ms"}"#);
+    }
+
+    #[test]
+    fn a_node_does_not_take_them_yet() {
+        let told = told(resolve(&given(&[("kafka", "k:1"), ("partitions", "64")])));
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(told.iter().all(|line| line.contains("not built yet")), "{told:?}");
+    }
+}
