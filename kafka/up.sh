@@ -70,7 +70,7 @@ needs_jars() {
 # `brokers` has a line per broker: ID, port for clients, port for controllers. Beside it, per broker: ID.properties,
 # ID.data/, ID.out, ID.pid.
 
-brokers() { [[ -f $dir/brokers ]] && cut -d' ' -f1 "$dir/brokers" || true; }
+brokers() { if [[ -f $dir/brokers ]]; then cut -d' ' -f1 "$dir/brokers"; fi; }
 ports() { sed -n "s/^$1 //p" "$dir/brokers"; }
 address() { local both; both=$(ports "$1"); echo "127.0.0.1:${both% *}"; }
 bootstrap() { local id all=; for id in $(brokers); do all+="${all:+,}$(address "$id")"; done; echo "bootstrap=$all"; }
@@ -99,7 +99,7 @@ new_cluster() { # brokers
     mkdir -p "$dir"
     mapfile -t all < <(free_ports $((2 * n)))
     for ((id = 1; id <= n; id++)); do echo "$id ${all[id * 2 - 2]} ${all[id * 2 - 1]}"; done >"$dir/brokers.new"
-    # 22 characters of base 64 are the 16 bytes that Kafka wants for the name of a cluster.
+    # 22 characters of base 64 are the 16 bytes that Kafka wants for the name of a cluster; the first may be a dash.
     head -c 16 /dev/urandom | base64 | tr '+/' '-_' | cut -c1-22 >"$dir/cluster"
     mv "$dir/brokers.new" "$dir/brokers"
 }
@@ -185,7 +185,7 @@ detached() { # file of the process ID, output, program…
 format() { # ID
     [[ -f $dir/$1.data/meta.properties ]] && return
     java -Xmx128m -XX:TieredStopAtLevel=1 -cp "$class_path" kafka.tools.StorageTool \
-        format -t "$(cat "$dir/cluster")" -c "$dir/$1.properties" >>"$dir/$1.out" 2>&1 ||
+        format "--cluster-id=$(cat "$dir/cluster")" -c "$dir/$1.properties" >>"$dir/$1.out" 2>&1 ||
         fail "broker $1 could not be given its folder: $(tail -3 "$dir/$1.out")"
 }
 

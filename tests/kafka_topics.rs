@@ -84,11 +84,20 @@ fn topics_are_made_once_checked_and_never_altered() {
     ends(&again, 0);
     assert!(!errors(&again).contains("made"), "{}", errors(&again));
 
+    #[cfg(feature = "kafka-tls")]
+    a_port_that_speaks_no_tls_is_told(&cluster);
     a_setting_is_named_and_mended_by_the_line_that_is_printed(&cluster);
     the_number_of_partitions_is_the_nodes_to_say(&cluster);
     three_replicas_are_asked_for_unless_one_is_said(&cluster);
     another_prefix_is_another_cluster(&cluster);
     kafkas_own_producer_chooses_our_partitions(&cluster);
+}
+
+#[cfg(feature = "kafka-tls")]
+fn a_port_that_speaks_no_tls_is_told(cluster: &Cluster) {
+    let wrong = topics("check", cluster, &["--kafka-option", "security.protocol=ssl"]);
+    ends(&wrong, 1);
+    assert!(errors(&wrong).contains("TLS with Kafka failed"), "{}", errors(&wrong));
 }
 
 fn a_setting_is_named_and_mended_by_the_line_that_is_printed(cluster: &Cluster) {
@@ -221,6 +230,10 @@ fn tls_passwords_and_permissions_are_asked_for_and_told_apart() {
     );
     ends(&unknown, 1);
     assert!(errors(&unknown).contains("TLS with Kafka failed"), "{}", errors(&unknown));
+
+    let plain = ask("check", &[]);
+    ends(&plain, 1);
+    assert!(errors(&plain).contains("are closed before Kafka answers"), "{}", errors(&plain));
 
     let wrong = ask("check", &[&tls[..], &["sasl.username=alice", "sasl.password=hunter2-secret"]].concat());
     ends(&wrong, 1);

@@ -157,6 +157,16 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_is_no_toml_is_told_without_what_stands_in_it() {
+        let path = std::env::temp_dir().join(format!("corepost-kafka-{}.toml", std::process::id()));
+        std::fs::write(&path, "kafka = \"k:1\"\nkafka_option = [\"sasl.password=hunter2\", oops]\n").unwrap();
+        let told = told(resolve_kafka(&given(&[("config", path.to_str().unwrap()), ("kafka", "k:1")])));
+        std::fs::remove_file(path).unwrap();
+        assert!(told[0].contains("is no TOML: TOML parse error at line 2"), "{told:?}");
+        assert!(!told[0].contains("hunter2"), "{told:?}");
+    }
+
+    #[test]
     fn a_node_does_not_take_them_yet() {
         let told = told(resolve(&given(&[("kafka", "k:1"), ("partitions", "64")])));
         assert_eq!(told.len(), 2, "{told:?}");

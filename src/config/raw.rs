@@ -123,7 +123,10 @@ impl File {
         let values = match Toml::string(&text).data() {
             Ok(mut profiles) => profiles.remove(&Profile::Default).unwrap_or_default(),
             Err(error) => {
-                mistake(path.to_owned(), format!("is no TOML: {}", error.to_string().trim_end()));
+                mistake(
+                    path.to_owned(),
+                    format!("is no TOML: {}", without_lines_of_file(&error.to_string())),
+                );
                 return Self::default();
             }
         };
@@ -207,6 +210,13 @@ fn is_of_kubernetes(rest: &str) -> bool {
         || rest.ends_with("SERVICE_HOST")
         || rest.contains("SERVICE_PORT")
         || rest.match_indices("PORT_").any(|(at, word)| numbered(&rest[at + word.len()..]))
+}
+
+/// What a parser says without the lines that it shows: there may be passwords in them.
+fn without_lines_of_file(said: &str) -> String {
+    let is_shown =
+        |line: &str| line.trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ').starts_with('|');
+    said.lines().filter(|line| !is_shown(line)).collect::<Vec<_>>().join(", ")
 }
 
 fn value_of(texts: &[String]) -> Value {

@@ -166,7 +166,12 @@ pub const SETTINGS: &[Setting] = &[
 
 /// Those about Kafka, in the order of the help. `topics` takes them, and `serve` will.
 pub const KAFKA_SETTINGS: &[Setting] = &[
-    unset(KAFKA, "kafka", "HOST:PORT,…", "Brokers of Apache Kafka; the others are learnt from them"),
+    unset(
+        KAFKA,
+        "kafka",
+        "HOSTS",
+        "Brokers of Apache Kafka, as HOST:PORT,HOST:PORT; the others are learnt from them",
+    ),
     set(
         KAFKA,
         "topic_prefix",

@@ -13,6 +13,7 @@ use rdkafka::admin::{
     AdminClient, AdminOptions, OwnedResourceSpecifier, ResourceSpecifier, TopicReplication,
 };
 use rdkafka::client::DefaultClientContext;
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::types::RDKafkaErrorCode;
 use std::collections::BTreeMap;
@@ -36,10 +37,13 @@ impl Admin {
     /// Connects. `waiting` is called once if that takes more than a second.
     pub fn connect(connection: &Connection, waiting: impl FnOnce()) -> Result<Self, Trouble> {
         let config = connection.client_config();
+        let mut talkative = config.clone();
+        // So that it also logs why a connection was closed; the ear takes that and nothing else.
+        talkative.set_log_level(RDKafkaLogLevel::Info);
         let ear = Ear::new(connection.options.clone());
         let refused =
             |error: rdkafka::error::KafkaError| Trouble::Options(connection.options.hide(&error.to_string()));
-        let consumer: BaseConsumer<Ear> = config.create_with_context(ear).map_err(refused)?;
+        let consumer: BaseConsumer<Ear> = talkative.create_with_context(ear).map_err(refused)?;
         wait_for_brokers(&consumer, &connection.brokers, waiting)?;
         let admin = config.create().map_err(refused)?;
         Ok(Self { connection: connection.clone(), admin, consumer })
@@ -181,8 +185,7 @@ fn wait_for_brokers(
         }
         let waited = begun.elapsed();
         if heard.all_down && waited > COMING {
-            let reason = heard.reason.unwrap_or_default();
-            return Err(Trouble::NobodyThere { brokers: brokers.into(), reason });
+            return Err(Trouble::of_all_down(brokers, heard.reason, waited));
         }
         if waited > ANSWER {
             let (brokers, seconds) = (brokers.into(), ANSWER.as_secs());

@@ -7,7 +7,7 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Remembers what was said last, with the values of options taken out.
 #[derive(Debug, Default)]
@@ -33,24 +33,36 @@ impl Ear {
     }
 
     pub(super) fn heard(&self) -> Heard {
-        self.heard.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.lock().clone()
+    }
+
+    fn hear(&self, code: Option<RDKafkaErrorCode>, reason: &str) {
+        let reason = self.options.hide(reason);
+        let trouble = Trouble::of_connecting(code, &reason);
+        let mut heard = self.lock();
+        heard.final_trouble = heard.final_trouble.take().or(trouble);
+        heard.reason = Some(reason);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Heard> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl ClientContext for Ear {
-    // The same things come as errors; what else is logged is of no use to who asks one question.
-    fn log(&self, _level: RDKafkaLogLevel, _facility: &str, _line: &str) {}
+    /// A connection that is closed on us is only logged.
+    fn log(&self, _level: RDKafkaLogLevel, facility: &str, line: &str) {
+        if facility == "FAIL" {
+            // `[thrd:HOST:PORT/bootstrap]: HOST:PORT/bootstrap: Disconnected …`
+            let reason = line.split_once("]: ").map_or(line, |(_, reason)| reason);
+            self.hear(None, reason);
+        }
+    }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        let reason = self.options.hide(reason);
-        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
         match error.rdkafka_error_code() {
-            Some(RDKafkaErrorCode::AllBrokersDown) => heard.all_down = true,
-            code => {
-                let trouble = code.and_then(|code| Trouble::of_connecting(code, &reason));
-                heard.final_trouble = heard.final_trouble.take().or(trouble);
-                heard.reason = Some(reason);
-            }
+            Some(RDKafkaErrorCode::AllBrokersDown) => self.lock().all_down = true,
+            code => self.hear(code, reason),
         }
     }
 }

@@ -4,6 +4,7 @@ use super::options::KafkaOptions;
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode;
 use std::fmt;
+use std::time::Duration;
 
 /// Why there is no answer. No text here holds the value of an option.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +13,13 @@ pub enum Trouble {
     Options(String),
     /// No broker takes a connection.
     NobodyThere {
+        /// As they were named.
+        brokers: String,
+        /// The last thing that was heard.
+        reason: String,
+    },
+    /// Somebody takes connections and closes them.
+    CutOff {
         /// As they were named.
         brokers: String,
         /// The last thing that was heard.
@@ -47,14 +55,26 @@ pub enum Trouble {
 
 impl Trouble {
     /// What librdkafka reported while nothing was asked yet. `None`: it may pass.
-    pub(super) fn of_connecting(code: RDKafkaErrorCode, reason: &str) -> Option<Self> {
+    pub(super) fn of_connecting(code: Option<RDKafkaErrorCode>, reason: &str) -> Option<Self> {
         match code {
-            RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SaslAuthenticationFailed => {
+            Some(RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SaslAuthenticationFailed) => {
                 Some(Self::NotLetIn(reason.into()))
             }
-            RDKafkaErrorCode::SSL => Some(Self::Tls(reason.into())),
-            RDKafkaErrorCode::Resolve => Some(Self::UnknownHost(reason.into())),
+            Some(RDKafkaErrorCode::SSL) => Some(Self::Tls(reason.into())),
+            // A port that speaks no TLS ends the handshake as any connection may end.
+            _ if reason.contains("SSL handshake failed") => Some(Self::Tls(reason.into())),
+            Some(RDKafkaErrorCode::Resolve) => Some(Self::UnknownHost(reason.into())),
             _ => None,
+        }
+    }
+
+    /// No broker has kept a connection for so long.
+    pub(super) fn of_all_down(brokers: &str, reason: Option<String>, waited: Duration) -> Self {
+        let brokers = brokers.to_owned();
+        match reason {
+            Some(reason) if reason.contains("Connect to") => Self::NobodyThere { brokers, reason },
+            Some(reason) if reason.contains("Disconnected") => Self::CutOff { brokers, reason },
+            reason => Self::Silent { brokers, seconds: waited.as_secs(), reason },
         }
     }
 
@@ -94,6 +114,11 @@ impl fmt::Display for Trouble {
                 "no Kafka listens at {brokers} ({reason}); check --kafka and that the brokers run (for a trial: \
                  kafka/up.sh 1)"
             ),
+            Self::CutOff { brokers, reason } => write!(
+                f,
+                "connections to {brokers} are closed before Kafka answers ({reason}); check that the port is a \
+                 broker's, and that --kafka-option security.protocol is the port's (ssl, sasl_ssl, sasl_plaintext)"
+            ),
             Self::UnknownHost(reason) => write!(f, "there is no such host ({reason}); check --kafka"),
             Self::NotLetIn(reason) => write!(
                 f,
@@ -130,3 +155,27 @@ impl fmt::Display for Trouble {
 }
 
 impl std::error::Error for Trouble {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Librdkafka's own words, as they came from real brokers.
+    #[test]
+    fn what_was_heard_of_connections_is_told_apart() {
+        let down = |reason: &str| {
+            Trouble::of_all_down("k:1", Some(reason.into()), Duration::from_secs(3)).to_string()
+        };
+        let refused = "k:1/bootstrap: Connect to ipv4#127.0.0.1:1 failed: Connection refused (after 0ms in state CONNECT)";
+        assert!(down(refused).starts_with("no Kafka listens at k:1"));
+        let closed = "k:1/bootstrap: Disconnected: connection closed by peer: receive 0 after POLLIN";
+        assert!(down(closed).starts_with("connections to k:1 are closed before Kafka answers"));
+        let late = "k:1/bootstrap: ApiVersionRequest failed: Local: Timed out: probably due to broker version < 0.10";
+        assert!(down(late).starts_with("Kafka at k:1 did not answer within 3 s (k:1/bootstrap: ApiVersion"));
+        let plain = "ssl://k:1/bootstrap: SSL handshake failed: Disconnected: SSL connection closed by peer";
+        assert!(matches!(Trouble::of_connecting(None, plain), Some(Trouble::Tls(_))));
+        let login = Some(RDKafkaErrorCode::Authentication);
+        assert!(matches!(Trouble::of_connecting(login, "Invalid username"), Some(Trouble::NotLetIn(_))));
+        assert_eq!(Trouble::of_connecting(Some(RDKafkaErrorCode::BrokerTransportFailure), refused), None);
+    }
+}
