@@ -194,6 +194,7 @@ launch() { # ID
     : >"$dir/$1.out"
     properties "$1" >"$dir/$1.properties"
     format "$1"
+    [[ -z $owner || -n $(began "$owner") ]] || fail "process $owner, which owns the brokers, has ended"
     detached "$dir/$1.pid" "$dir/$1.out" java "-Xms$heap" "-Xmx$heap" -XX:+UseG1GC -XX:MaxGCPauseMillis=20 \
         -Djava.awt.headless=true -cp "$class_path" kafka.Kafka "$dir/$1.properties"
 }
@@ -230,11 +231,15 @@ watch_owner() {
     detached "$dir/watcher.pid" "$dir/watcher.out" "$self" --dir "$dir" watch "$owner" "$since"
 }
 watch() { # process, when it began
-    while [[ $(began "$1") == "$2" ]]; do sleep 0.3; done
-    # Nobody is left who could want what is in them.
     local id
-    for id in $(brokers); do alive "$id" && kill -9 "$(pid "$id")"; done
-    rm -f "$dir"/*.pid
+    while [[ $(began "$1") == "$2" ]]; do sleep 0.3; done
+    # Nobody is left who could want what is in them. More than once: the owner may have ended while they were started.
+    for _ in {1..10}; do
+        for id in $(brokers); do
+            if alive "$id"; then kill -9 "$(pid "$id")" || true; fi
+        done
+        sleep 0.3
+    done
 }
 end_watcher() {
     if is_running "$dir/watcher.pid" watch && is_running "$dir/watcher.pid" "$dir"; then kill "$(pid watcher)" || true; fi

@@ -103,24 +103,29 @@ impl Admin {
         const NEEDED: &str = "DescribeConfigs on topics with this prefix";
         let deadline = Instant::now() + COMING;
         loop {
-            let asked: Vec<_> = found.0.iter().filter(|topic| topic.settings.is_empty()).collect();
-            if asked.is_empty() {
+            let without: Vec<_> = found.0.iter().filter(|topic| topic.settings.is_empty()).collect();
+            if without.is_empty() {
                 return Ok(());
             }
-            if Instant::now() > deadline {
-                return Err(Trouble::Forbidden(NEEDED));
-            }
-            let topics: Vec<_> = asked.iter().map(|topic| ResourceSpecifier::Topic(&topic.name)).collect();
+            let topics: Vec<_> = without.iter().map(|topic| ResourceSpecifier::Topic(&topic.name)).collect();
             let options = AdminOptions::new().request_timeout(Some(ANSWER));
-            for told in self.ask(DOING, NEEDED, self.admin.describe_configs(&topics, &options))? {
-                let told = told.map_err(|code| Trouble::of_code(DOING, NEEDED, code))?;
-                let topic = found.0.iter_mut().find(|topic| told.specifier == named(&topic.name));
+            let told = self.ask(DOING, NEEDED, self.admin.describe_configs(&topics, &options))?;
+            let told = told.into_iter().collect::<Result<Vec<_>, _>>();
+            let told = told.map_err(|code| Trouble::of_code(DOING, NEEDED, code))?;
+            if told.iter().any(|topic| topic.entries.is_empty()) {
+                if Instant::now() > deadline {
+                    return Err(Trouble::Forbidden(NEEDED));
+                }
+                std::thread::sleep(LOOK);
+            }
+            for resource in told {
+                let topic = found.0.iter_mut().find(|topic| resource.specifier == named(&topic.name));
+                let entries = resource.entries.into_iter();
+                let settings = entries.filter_map(|entry| Some((entry.name, entry.value?))).collect();
                 if let Some(topic) = topic {
-                    let entries = told.entries.into_iter();
-                    topic.settings = entries.filter_map(|entry| Some((entry.name, entry.value?))).collect();
+                    topic.settings = settings;
                 }
             }
-            std::thread::sleep(LOOK);
         }
     }
 
@@ -180,8 +185,11 @@ fn wait_for_brokers(
         // Serves what librdkafka has to say.
         let _ = consumer.poll(Duration::ZERO);
         let heard = consumer.context().heard();
-        if let Some(trouble) = heard.final_trouble {
-            return Err(trouble);
+        match heard.trouble {
+            Some(trouble @ Trouble::NotLetIn(_)) => return Err(trouble),
+            // Another broker may have a better name or certificate.
+            Some(trouble) if heard.all_down => return Err(trouble),
+            _ => {}
         }
         let waited = begun.elapsed();
         if heard.all_down && waited > COMING {

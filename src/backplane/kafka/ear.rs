@@ -19,11 +19,11 @@ pub(super) struct Ear {
 /// What was said.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Heard {
-    /// A trouble that will not pass by itself.
-    pub final_trouble: Option<Trouble>,
+    /// A trouble that will not pass by itself, at one broker at least.
+    pub trouble: Option<Trouble>,
     /// The last reason why a connection failed.
     pub reason: Option<String>,
-    /// No broker has a connection.
+    /// Each broker that was named has been tried in vain.
     pub all_down: bool,
 }
 
@@ -40,7 +40,7 @@ impl Ear {
         let reason = self.options.hide(reason);
         let trouble = Trouble::of_connecting(code, &reason);
         let mut heard = self.lock();
-        heard.final_trouble = heard.final_trouble.take().or(trouble);
+        heard.trouble = heard.trouble.take().or(trouble);
         heard.reason = Some(reason);
     }
 

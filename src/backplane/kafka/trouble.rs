@@ -54,7 +54,7 @@ pub enum Trouble {
 }
 
 impl Trouble {
-    /// What librdkafka reported while nothing was asked yet. `None`: it may pass.
+    /// What librdkafka reported of one broker while nothing was asked yet. `None`: it may pass.
     pub(super) fn of_connecting(code: Option<RDKafkaErrorCode>, reason: &str) -> Option<Self> {
         match code {
             Some(RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SaslAuthenticationFailed) => {
