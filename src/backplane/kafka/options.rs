@@ -24,6 +24,8 @@ pub enum BadOption {
     Unknown(String, String),
     /// librdkafka does not take the value.
     Value(String),
+    /// SASL by tokens, which nobody here could fetch.
+    Tokens(String),
     /// More than [`KAFKA_OPTIONS`].
     TooMany,
 }
@@ -102,6 +104,9 @@ fn parse_one(text: &str) -> Result<(&str, &str), BadOption> {
     if let Some((_, why)) = OURS.iter().find(|(ours, _)| *ours == name) {
         return Err(BadOption::Ours(name.into(), why));
     }
+    if name.starts_with("sasl.mechanism") && value.eq_ignore_ascii_case("OAUTHBEARER") {
+        return Err(BadOption::Tokens(name.into()));
+    }
     let mut alone = ClientConfig::new();
     alone.set(name, value);
     match alone.create_native_config() {
@@ -134,9 +139,18 @@ impl fmt::Display for BadOption {
                 f,
                 "`{name}` cannot be set ({words}); librdkafka's CONFIGURATION.md has all properties"
             ),
-            Self::Value(name) => write!(
+            Self::Value(name) => {
+                write!(f, "`{name}` has a value that librdkafka does not take; ")?;
+                if cfg!(feature = "kafka-tls") {
+                    write!(f, "its CONFIGURATION.md has the values")
+                } else {
+                    write!(f, "this build is without the feature kafka-tls: it has no TLS and no SCRAM")
+                }
+            }
+            Self::Tokens(name) => write!(
                 f,
-                "`{name}` has a value that librdkafka does not take; its CONFIGURATION.md has the values"
+                "`{name}` is OAUTHBEARER, for which no tokens can be fetched yet; use PLAIN or SCRAM over TLS, or a \
+                 client certificate"
             ),
             Self::TooMany => write!(f, "there are more than {KAFKA_OPTIONS} options"),
         }
@@ -168,8 +182,10 @@ mod tests {
             "security.protocol=hunter2",
             "linger.ms=1",
             "linger.ms=2",
+            "sasl.mechanism=OAUTHBEARER",
         ]);
-        assert_eq!(told.len(), 5);
+        assert_eq!(told.len(), 6);
+        assert!(told[5].contains("`sasl.mechanism` is OAUTHBEARER, for which no tokens"), "{told:?}");
         assert!(told[0].contains("`enable.idempotence` is set by Corepost itself"), "{told:?}");
         assert!(told[1].contains("without `=`"), "{told:?}");
         assert!(told[2].contains("No such configuration property"), "{told:?}");
