@@ -21,7 +21,7 @@ pub use downlinks::{Downlinks, Mark};
 pub use uplink::Uplink;
 pub use uplinks::Uplinks;
 
-use crate::model::{Generation, Peer, Stamp};
+use crate::model::Peer;
 use crate::words::words;
 use std::collections::BTreeMap;
 

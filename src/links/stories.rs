@@ -5,6 +5,7 @@
 //! gap if there is one, and in the end it must know everything, though nothing is said any more that could show it.
 
 use super::*;
+use crate::model::{Generation, Stamp};
 use proptest::prelude::*;
 
 const GATEWAY: Peer = Peer { node: 0, incarnation: 10 };

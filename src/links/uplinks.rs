@@ -59,7 +59,11 @@ impl Uplinks {
     /// The value just heard was a mark.
     pub fn mark(&mut self, home: Peer, echo: u64, now_ms: u64) -> Result<(), Break> {
         let Some(link) = self.links.get_mut(&home) else { return Ok(()) };
-        link.mark(echo, now_ms).inspect_err(|_| drop(self.links.remove(&home)))
+        let result = link.mark(echo, now_ms);
+        if result.is_err() {
+            self.links.remove(&home);
+        }
+        result
     }
 
     /// Time passes: the links that broke of silence.
