@@ -285,6 +285,30 @@ pub const CLIENT_SLACK_MS: u64 = 5_000;
 pub const TOKEN_TRIES: u32 = 3;
 /// Characters of a cursor, of any version (DESIGN.md §4). Longer: the server is not one of ours.
 pub const CURSOR_TEXT: usize = 64;
+/// Ordinals of a cluster's nodes: 0 to one less. A record of another ordinal is none of ours; a node that is given
+/// another one does not start.
+pub const NODES: usize = 1_024;
+/// Live incarnations of one ordinal that are known. Reached: the lowest is forgotten, for the highest is the holder.
+pub const NODE_INCARNATIONS: usize = 8;
+/// Bytes of a record of the cluster log. Larger: it moves log time and says nothing.
+pub const CLUSTER_RECORD_BYTES: usize = 1 << 10;
+/// Log time that one record of the cluster log adds, at most: what keeps a silence of Kafka from being anybody's.
+pub const LOG_STEP_MS: u64 = 2_000;
+/// Time between two ticks of a node's membership, each of which says `alive` or `look`.
+pub const ALIVE_MS: u64 = 1_000;
+/// Such records of one node that are under way. Reached: none is written until one of them is seen in the log.
+pub const ALIVES_UNSEEN: u32 = 8;
+/// `node_timeout` is at least this: shorter, one step of log time and one tick would end a life.
+pub const NODE_TIMEOUT_LEAST_MS: u32 = 4_000;
+/// And at most this, so that the cluster log keeps it several times over.
+pub const NODE_TIMEOUT_MOST_MS: u32 = 60_000;
+/// Times `node_timeout` that a starter waits for an ordinal. Longer: it exits.
+pub const STARTER_TIMEOUTS: u64 = 3;
+/// Partitions of a cluster's mailbox topic, at most. More: the node does not start.
+pub const CLUSTER_PARTITIONS: u16 = 1_024;
+/// What a node would say that waits until it has read the cluster log to its end. Reached: what comes is dropped and
+/// its link breaks.
+pub const UNSAID: usize = 65_536;
 
 // One page fits the outbound budget, so a session with an empty buffer can always take one.
 const _: () = assert!(PAGE_BYTES + MESSAGE_BYTES * 2 <= OUTBOUND_BYTES);
@@ -325,3 +349,7 @@ const _: () = assert!(STORE_DIRTY_COUNTS < STORE_COUNTS);
 const _: () = assert!(SKIM_BYTES > OUTBOX_BYTES && OUTBOX_BYTES > MESSAGE_BYTES);
 // The server's answer to an attach comes before the client stops waiting for it.
 const _: () = assert!(BACKOFF_FIRST_MS < BACKOFF_MOST_MS && BACKOFF_MOST_MS < RETRY_MOST_MS);
+// One capped step and one tick, and there is still time for a record to come.
+const _: () = assert!(LOG_STEP_MS + ALIVE_MS < NODE_TIMEOUT_LEAST_MS as u64);
+// Records that are not written while one is under way are not missed: a node whose log stands still is not timed out.
+const _: () = assert!(NODE_TIMEOUT_LEAST_MS < NODE_TIMEOUT_MOST_MS && ALIVES_UNSEEN > 1);
