@@ -73,28 +73,28 @@ fn nobody_and_one_node_are_views_too() {
 #[test]
 fn this_is_the_assignment_for_ever() {
     let assignment = Assignment::new(8, &[0, 1, 2]);
-    let places: Vec<_> = assignment.places.iter().map(|(owner, standby)| (owner.unwrap(), standby.unwrap())).collect();
-    assert_eq!(places, []);
+    let places: Vec<_> =
+        assignment.places.iter().map(|(owner, standby)| (owner.unwrap(), standby.unwrap())).collect();
+    assert_eq!(places, [(2, 0), (0, 1), (2, 1), (0, 2), (1, 0), (0, 1), (0, 2), (2, 1)]);
 }
 
-/// How many partitions of nodes that stay change hands where one node leaves or comes, over many views of 64 partitions.
+/// Where one node leaves or comes, of the partitions of all others (measured: none at 2 and 3 nodes, at most 2.8 % on the
+/// whole at 20, where the bound itself changes; at worst 8 % in one view).
 #[test]
-fn most_partitions_of_who_stays_stay() {
+fn of_who_stays_nearly_all_partitions_stay() {
     for count in [2u16, 3, 5, 10, 20, 50] {
-        let (mut all, mut went, mut worst) = (0, 0, 0.0f64);
+        let (mut all, mut moves, mut worst) = (0, 0, 0);
         for first in 0..40u16 {
             let nodes: Vec<u16> = (0..count).map(|n| (first * 7 + n * 13) % NODES as u16).collect();
-            let before = Assignment::new(64, &nodes);
-            for gone in &nodes {
-                let rest: Vec<u16> = nodes.iter().copied().filter(|node| node != gone).collect();
-                let after = Assignment::new(64, &rest);
-                let (of, off) = moved(&before, &after, |owner| owner != *gone);
-                // The other way round it came: what it did not take should have stayed.
-                let taken = owners(&before).iter().filter(|owner| **owner == Some(*gone)).count();
-                assert_eq!(of + taken, 64);
-                (all, went, worst) = (all + of, went + off, worst.max(off as f64 / of as f64));
+            let with = Assignment::new(64, &nodes);
+            for one in &nodes {
+                let rest: Vec<u16> = nodes.iter().copied().filter(|node| node != one).collect();
+                // Read forwards it leaves, read backwards it comes: the same partitions change hands.
+                let (of, off) = moved(&with, &Assignment::new(64, &rest), |owner| owner != *one);
+                (all, moves, worst) = (all + of, moves + off, worst.max(100 * off / of.max(1)));
             }
         }
-        println!("{count} nodes: {:.1} % move, at worst {:.0} %", 100.0 * went as f64 / all as f64, 100.0 * worst);
+        println!("{count} nodes: {:.1} % move, at worst {worst} %", 100.0 * moves as f64 / all as f64);
+        assert!(moves * 100 <= all * 3 && worst <= 10, "{count} nodes: {moves} of {all}, at worst {worst} %");
     }
 }

@@ -27,7 +27,7 @@ pub struct Raw<'a> {
 pub struct Taken {
     /// What it says, or why it says nothing. It moved log time either way.
     pub said: Result<Record, Unreadable>,
-    /// Whether [`Fold::view`] is another now.
+    /// Whether [`Fold::view`] may be another now.
     pub is_new_view: bool,
 }
 
@@ -107,7 +107,8 @@ impl Fold {
 
     /// The next record.
     pub fn take(&mut self, raw: Raw<'_>) -> Taken {
-        if self.next != Some(raw.offset) {
+        let begins = self.next != Some(raw.offset);
+        if begins {
             self.begin(raw.offset);
         }
         self.next = Some(raw.offset + 1);
@@ -129,7 +130,8 @@ impl Fold {
                 false
             }
         };
-        Taken { said, is_new_view: (has_died || has_said) && self.look_again() }
+        let is_other = (has_died || has_said) && self.look_again();
+        Taken { said, is_new_view: begins || is_other }
     }
 
     fn obey(&mut self, record: &Record, offset: u64, now_ms: u64) -> bool {

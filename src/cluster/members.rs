@@ -5,16 +5,14 @@
 //! [`Output::Exit`] or [`Output::Left`] it says nothing more.
 //!
 //! The shell: reads the topic from its first offset and hands in every record with its offset; asks the broker for first
-//! offset and end *after* each [`Output::ReadToEnd`]; ticks every [`ALIVE_MS`]; writes by one idempotent producer.
+//! offset and end *after* each [`Output::ReadToEnd`]; ticks every [`ALIVE_MS`](crate::limits::ALIVE_MS); writes by one idempotent producer.
 
 use super::claim::{Claim, FirstEnd, gives_way, is_free};
 use super::reading::Reading;
 use super::{
     Constants, Fold, FoldCounts, Incarnation, Protocols, Raw, Record, Refusal, Say, Taken, Unreadable, View,
 };
-use crate::limits::{
-    ALIVE_MS, ALIVES_UNSEEN, CLUSTER_PARTITIONS, NODE_TIMEOUT_LEAST_MS, NODE_TIMEOUT_MOST_MS, NODES,
-};
+use crate::limits::{ALIVES_UNSEEN, CLUSTER_PARTITIONS, NODE_TIMEOUT_LEAST_MS, NODE_TIMEOUT_MOST_MS, NODES};
 use std::sync::Arc;
 
 /// Who a node is and what it was configured with.
@@ -200,7 +198,7 @@ impl Members {
         self.unseen = self.unseen.saturating_sub(1);
     }
 
-    /// Once every [`ALIVE_MS`].
+    /// Once every [`ALIVE_MS`](crate::limits::ALIVE_MS).
     pub fn on_tick(&mut self, now_ms: u64, out: &mut Vec<Output>) {
         self.enter(now_ms, out);
         self.reading.tick(now_ms);

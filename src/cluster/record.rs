@@ -109,10 +109,7 @@ impl Record {
             ordinal: written.node as u16,
             incarnation: incarnation(&written.incarnation).ok_or(Unreadable::BadIncarnation)?,
             protocols: Protocols { min: written.proto_min, max: written.proto_max },
-            constants: Constants {
-                partitions: written.partitions,
-                node_timeout_ms: written.node_timeout_ms,
-            },
+            constants: Constants { partitions: written.partitions, node_timeout_ms: written.node_timeout_ms },
         })
     }
 }
@@ -127,7 +124,9 @@ impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NewerVersion => write!(f, "was written by a newer version; upgrade this node"),
-            Self::NoVersion => write!(f, "has no header v: no node wrote it; find out who writes to this topic"),
+            Self::NoVersion => {
+                write!(f, "has no header v: no node wrote it; find out who writes to this topic")
+            }
             Self::TooLarge => write!(f, "has more than {CLUSTER_RECORD_BYTES} bytes"),
             Self::NotJson => write!(f, "is no JSON object with the members of a membership record"),
             Self::UnknownSay => write!(f, "says neither alive, look nor leave"),
@@ -191,7 +190,11 @@ mod tests {
             constants: Constants { partitions: 64, node_timeout_ms: 5_000 },
         };
         assert_eq!(String::from_utf8(record.value()).unwrap(), GOOD);
-        assert_eq!(read(&GOOD.replace("{", r#"{"later":[1,{}],"#)), Ok(record), "unknown members are ignored");
+        assert_eq!(
+            read(&GOOD.replace("{", r#"{"later":[1,{}],"#)),
+            Ok(record),
+            "unknown members are ignored"
+        );
     }
 
     #[test]
