@@ -335,9 +335,8 @@ impl Members {
             self.counts.withheld += 1;
             return;
         }
-        let is_whole = self.fold.is_whole();
         if let Claim::Looking(_) = self.claim
-            && is_whole
+            && self.fold.is_whole()
             && self.has_node_partition
             && is_free(&self.me, &self.fold)
         {
@@ -346,8 +345,9 @@ impl Members {
             }
             self.claim = Claim::Held;
         }
-        // A holder whose fold does not count does not know whether it still is one; its looks move log time until it does.
-        let is_alive = self.claim == Claim::Held && is_whole;
+        // A holder whose fold does not count may have been replaced without knowing it. It says nothing to other nodes, but
+        // its `alive` does no harm: of a newer one's it will hear within a second.
+        let is_alive = self.claim == Claim::Held;
         self.unseen += 1;
         self.say(if is_alive { Say::Alive } else { Say::Look }, out);
     }

@@ -2,6 +2,7 @@
 
 use super::super::rig::{Rig, says, settings};
 use super::*;
+use crate::cluster::Since;
 
 /// The nodes of these ordinals, all alive.
 fn cluster(ordinals: &[u16]) -> Rig {
@@ -373,19 +374,23 @@ fn a_starter_in_a_trimmed_log_looks_until_its_fold_counts() {
 }
 
 #[test]
-fn a_holder_that_lost_its_place_in_the_log_looks_until_its_fold_counts() {
-    let mut rig = cluster(&[0]);
+fn a_holder_that_lost_its_place_in_the_log_lives_and_keeps_still_until_its_fold_counts() {
+    let mut rig = cluster(&[0, 1]);
     rig.pass(3);
     rig.start = rig.log.len() as u64;
     rig.nodes[0].said.clear();
+    let views = rig.nodes[1].views.len();
     rig.input(0, |members, now_ms, out| members.on_lost_place(now_ms, out));
-    rig.pass(4);
-    let now_ms = rig.now_ms;
-    assert!(!rig.nodes[0].members.may_speak(now_ms, &mut Vec::new()));
-    rig.pass(4);
-    assert_eq!(rig.nodes[0].said.iter().filter(|say| **say == Say::Look).count(), 7);
-    assert_eq!(rig.nodes[0].said.last(), Some(&Say::Alive));
-    assert!(rig.holds(0) && rig.nodes[0].members.may_speak(now_ms, &mut Vec::new()));
+    let may_speak = |rig: &mut Rig| {
+        let now_ms = rig.now_ms;
+        rig.nodes[0].members.may_speak(now_ms, &mut Vec::new())
+    };
+    rig.pass(6);
+    assert!(!may_speak(&mut rig), "it may have been replaced in what it has not read");
+    rig.pass(1);
+    assert!(may_speak(&mut rig) && rig.holds(0));
+    assert_eq!((rig.nodes[0].said.clone(), rig.nodes[1].views.len()), (vec![Say::Alive; 7], views));
+    assert_eq!(rig.nodes[0].members.view().holder(1).map(|member| member.since), Some(Since::AtOrBefore(10)));
 }
 
 #[test]

@@ -26,6 +26,8 @@ pub struct Process {
     pub under_way: u32,
     /// It believes that it holds its ordinal.
     pub believes: bool,
+    /// The members of the newest view it told.
+    pub sees: Vec<(u16, Incarnation)>,
 }
 
 impl Process {

@@ -3,6 +3,7 @@
 use crate::log::Log;
 use crate::process::Process;
 use corepost::client::Dice;
+use corepost::cluster::View;
 use corepost::cluster::{
     Assignment, Constants, Incarnation, Members, NodePartition, Output, Protocols, Record, Refusal, Say,
     Settings,
@@ -145,7 +146,6 @@ impl World {
         self.pass(FAULTS_UNTIL_MS);
         note!(self, "the faults stop");
         self.is_rough = false;
-        self.log.stalled_until_ms = self.log.stalled_until_ms.min(self.now_ms);
         self.pass(FAULTS_UNTIL_MS + QUIET_MS);
         self.check_rest();
         self.tally.records = self.log.end();
@@ -246,6 +246,7 @@ impl World {
             must_read: self.log.end(),
             under_way: 0,
             believes: false,
+            sees: Vec::new(),
         });
         let at = self.processes.len() - 1;
         note!(self, "process {at} of node {ordinal} starts as {incarnation}");
@@ -269,7 +270,8 @@ impl World {
         give(&mut process.members, now_ms, &mut out);
         process.members.invariants();
         let may_speak = process.members.may_speak(now_ms, &mut out);
-        assert!(!may_speak || process.at >= process.must_read, "process {at} may speak before it has read");
+        let read = process.at.max(self.log.start);
+        assert!(!may_speak || read >= process.must_read, "process {at} may speak before it has read");
         process.believes = may_speak && process.members.holds();
         self.carry_out(at, out);
     }
@@ -290,9 +292,11 @@ impl World {
                 Output::View(view) => {
                     note!(self, "process {at} sees {:?}", view.ordinals());
                     self.tally.views += 1;
+                    let before = std::mem::replace(&mut self.processes[at].sees, names(&view));
+                    // Who has lost its place in the log knows less of `since`, and of nothing else.
                     assert!(
-                        self.weather == Weather::Storm || self.now_ms < 15_000,
-                        "{:?}: nothing happens to anybody, and a view changes",
+                        self.weather == Weather::Storm || self.now_ms < 15_000 || before == names(&view),
+                        "{:?}: nothing happens to anybody, and process {at} sees {before:?} become {view:?}",
                         self.weather
                     );
                 }
@@ -306,7 +310,9 @@ impl World {
     }
 
     fn say(&mut self, at: usize, record: Record) {
-        let (read, must_read) = (self.processes[at].at, self.processes[at].must_read);
+        // What is gone from the log nobody can read.
+        let read = self.processes[at].at.max(self.log.start);
+        let must_read = self.processes[at].must_read;
         assert!(read >= must_read, "process {at} says {record:?} and has read {read} of {must_read}");
         note!(self, "process {at} says {}", record.say.as_str());
         self.sent.push(record);
@@ -441,17 +447,19 @@ impl World {
         let kinds = match self.weather {
             Weather::Fair => 1,
             Weather::Stalls => 2,
-            Weather::Storm => 9,
+            Weather::Storm => 11,
         };
         let at = self.dice.below(self.processes.len() as u64) as usize;
         match self.dice.below(kinds) {
             0 => {
                 // Another leader, another clock.
-                self.log.skew_ms = self.dice.below(4_000) as i64 - 2_000;
+                let most_ms = if self.weather == Weather::Storm { 2_000 } else { 200 };
+                self.log.skew_ms = self.dice.below(2 * most_ms) as i64 - most_ms as i64;
             }
             1 => {
                 let most_ms = if self.dice.below(4) == 0 { 60_000 } else { 12_000 };
-                self.log.stalled_until_ms = self.now_ms + 200 + self.dice.below(most_ms);
+                let until_ms = self.now_ms + 200 + self.dice.below(most_ms);
+                self.log.stalled_until_ms = self.log.stalled_until_ms.max(until_ms.min(FAULTS_UNTIL_MS));
                 note!(self, "Kafka stands still until {}", self.log.stalled_until_ms);
             }
             2 | 3 if self.processes[at].is_up => {
@@ -461,7 +469,8 @@ impl World {
             4 | 5 if self.processes[at].is_up => {
                 let times = [1_000, 3_000, 3_600, 4_500, 5_500, 7_000, 12_000, 35_000, 60_000];
                 let ms = times[self.dice.below(times.len() as u64) as usize] + self.dice.below(900);
-                self.processes[at].paused_until_ms = (self.now_ms + ms).min(FAULTS_UNTIL_MS);
+                let until_ms = (self.now_ms + ms).min(FAULTS_UNTIL_MS);
+                self.processes[at].paused_until_ms = self.processes[at].paused_until_ms.max(until_ms);
                 note!(self, "process {at} is paused for {ms} ms");
             }
             6 => {
@@ -472,7 +481,13 @@ impl World {
             7 if self.processes[at].is_up => {
                 self.input(at, |members, now_ms, out| members.on_stop(now_ms, out));
             }
-            8 => {
+            8 | 9 if self.processes[at].is_up => {
+                // What it sends is held up, while it reads as ever.
+                let free_ms = self.now_ms + 3_000 + self.dice.below(7_000);
+                self.processes[at].producer_free_ms = self.processes[at].producer_free_ms.max(free_ms);
+                note!(self, "what process {at} sends is held up until {free_ms}");
+            }
+            10 => {
                 // All at once.
                 for at in 0..self.processes.len() {
                     if self.processes[at].is_up {
@@ -520,9 +535,6 @@ impl World {
         let assignment = Assignment::new(CONSTANTS.partitions, &truth.ordinals());
         for process in up.iter().filter(|process| process.believes) {
             let view = process.members.view();
-            let names = |view: &corepost::cluster::View| -> Vec<_> {
-                view.members().iter().map(|member| (member.ordinal, member.incarnation)).collect()
-            };
             assert_eq!(names(view), names(truth), "views differ at the end of a quiet time");
             for (mine, true_one) in view.members().iter().zip(truth.members()) {
                 assert!(true_one.since.offset() <= mine.since.offset(), "a node knows what nobody can");
@@ -540,4 +552,8 @@ impl World {
             self.tally.late += process.members.counts().late;
         }
     }
+}
+
+fn names(view: &View) -> Vec<(u16, Incarnation)> {
+    view.members().iter().map(|member| (member.ordinal, member.incarnation)).collect()
 }
