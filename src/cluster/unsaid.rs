@@ -32,7 +32,7 @@ impl<T> Unsaid<T> {
     }
 
     /// The first, to be said now. Who has something new to say says all of these before.
-    pub fn next(&mut self) -> Option<T> {
+    pub fn take(&mut self) -> Option<T> {
         self.waiting.pop_front()
     }
 
@@ -58,7 +58,7 @@ mod tests {
             assert_eq!(unsaid.wait(n), Ok(()));
         }
         assert_eq!((unsaid.wait(7), unsaid.refused()), (Err(7), 1));
-        assert!((0..UNSAID).all(|n| unsaid.next() == Some(n)));
+        assert!((0..UNSAID).all(|n| unsaid.take() == Some(n)));
         assert!(unsaid.is_empty());
     }
 }

@@ -5,6 +5,8 @@ use corepost::cluster::{Incarnation, Members};
 pub struct Process {
     pub ordinal: u16,
     pub members: Members,
+    /// What it was started as.
+    pub given: Incarnation,
     /// The next offset its consumer gives it.
     pub at: u64,
     pub is_up: bool,

@@ -58,6 +58,7 @@ pub struct Tally {
     left: u64,
     zombies: u64,
     raised: u64,
+    shared: u64,
     shared_ms: u64,
 }
 
@@ -74,6 +75,7 @@ impl Tally {
         self.left += other.left;
         self.zombies += other.zombies;
         self.raised += other.raised;
+        self.shared += other.shared;
         self.shared_ms = self.shared_ms.max(other.shared_ms);
     }
 
@@ -89,7 +91,7 @@ impl Tally {
                 self.zombies,
                 self.raised,
             ];
-            assert!(!seen.contains(&0) && self.shared_ms > 0, "something never happened: {self:?}");
+            assert!(!seen.contains(&0) && self.shared > 0, "something never happened: {self:?}");
         }
     }
 }
@@ -113,6 +115,8 @@ pub struct World {
     sent: Vec<Record>,
     /// Since when two act on the same ordinal.
     shared_since: BTreeMap<u16, u64>,
+    /// How many hops there are to a slow one.
+    one_slow_in: u64,
     tally: Tally,
     is_traced: bool,
 }
@@ -130,6 +134,7 @@ impl World {
             processes: Vec::new(),
             sent: Vec::new(),
             shared_since: BTreeMap::new(),
+            one_slow_in: if weather == Weather::Storm { [3, 30, 100][seed as usize % 3] } else { 30 },
             tally: Tally::default(),
             is_traced: std::env::var_os("COREPOST_TRACE").is_some(),
         };
@@ -245,6 +250,7 @@ impl World {
             last_tick_ms: self.now_ms,
             must_read: self.log.end(),
             under_way: 0,
+            given: incarnation,
             believes: false,
             sees: Vec::new(),
         });
@@ -434,7 +440,7 @@ impl World {
 
     /// Mostly a few milliseconds.
     fn hop(&mut self) -> u64 {
-        let is_slow = self.is_rough && self.dice.below(30) == 0;
+        let is_slow = self.is_rough && self.dice.below(self.one_slow_in) == 0;
         if is_slow { 50 + self.dice.below(HOP_MS - 50) } else { 1 + self.dice.below(8) }
     }
 
@@ -511,11 +517,12 @@ impl World {
         acting.retain(|_, processes| processes.len() > 1);
         self.shared_since.retain(|ordinal, _| acting.contains_key(ordinal));
         for (ordinal, processes) in acting {
+            self.tally.shared += u64::from(!self.shared_since.contains_key(&ordinal));
             let since_ms = *self.shared_since.entry(ordinal).or_insert(self.now_ms);
             // While Kafka stands still neither can be told, nor can anybody else be reached.
             let since_ms = since_ms.max(self.log.stalled_until_ms + 400);
             let shared_ms = self.now_ms.saturating_sub(since_ms);
-            self.tally.shared_ms = self.tally.shared_ms.max(shared_ms.max(1));
+            self.tally.shared_ms = self.tally.shared_ms.max(shared_ms);
             assert!(
                 shared_ms <= SHARED_MS,
                 "{processes:?} all believe for {shared_ms} ms that they are node {ordinal}"
@@ -548,7 +555,7 @@ impl World {
         for process in &up {
             let claims = process.believes && process.members.counts().views > 0;
             self.tally.claims += u64::from(claims);
-            self.tally.raised += u64::from(process.incarnation().0 & 0x3f_ffff > 0 && process.believes);
+            self.tally.raised += u64::from(process.believes && process.incarnation() > process.given);
             self.tally.late += process.members.counts().late;
         }
     }
