@@ -33,7 +33,8 @@ pub struct Settings {
 pub enum Output {
     /// Append this to the cluster log: [`Record::VERSION`] and [`Record::value`]. At most [`ALIVES_UNSEEN`] wait for it.
     Say(Record),
-    /// Ask for the log's first offset and its end now, and answer with [`Members::on_end`].
+    /// Ask for the log's first offset and its end now, again until the broker answers, and pass that to
+    /// [`Members::on_end`].
     ReadToEnd {
         /// To be handed back.
         request: u64,
@@ -192,7 +193,8 @@ impl Members {
         }
     }
 
-    /// The producer has given up an `alive` or `look`: it will not come, or nobody knows.
+    /// The producer has given up an `alive` or `look`: it will not come, or nobody knows. Each that is given up must be
+    /// told here, or it counts as under way for ever.
     pub fn on_unwritten(&mut self, now_ms: u64, out: &mut Vec<Output>) {
         self.enter(now_ms, out);
         self.unseen = self.unseen.saturating_sub(1);
@@ -207,6 +209,7 @@ impl Members {
     }
 
     /// The node stops: it says `leave` as soon as it may, then [`Output::Left`]. Who has claimed nothing leaves at once.
+    /// Called last, after its sessions are gone: from here on [`Members::may_speak`] is false.
     pub fn on_stop(&mut self, now_ms: u64, out: &mut Vec<Output>) {
         self.enter(now_ms, out);
         match self.claim {

@@ -285,6 +285,21 @@ fn constants_may_be_changed_while_no_node_lives() {
 }
 
 #[test]
+fn a_starter_that_must_read_again_does_not_take_old_words_for_fresh_ones() {
+    let mut rig = cluster(&[0, 1]);
+    rig.nodes.iter_mut().for_each(|node| node.is_paused = true);
+    let mut other = settings(2, 1 << 30);
+    other.constants.partitions = 128;
+    let other = rig.start(other);
+    rig.pass(2);
+    rig.nodes[other].at = 0;
+    rig.input(other, |members, now_ms, out| members.on_lost_place(now_ms, out));
+    rig.pass(8);
+    assert_eq!(rig.nodes[other].refused, None);
+    assert!(rig.holds(other));
+}
+
+#[test]
 fn of_two_that_claim_at_once_with_other_constants_the_later_gives_way() {
     let mut rig = Rig::default();
     let first = rig.start(settings(0, 5));

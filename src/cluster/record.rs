@@ -96,6 +96,10 @@ impl Record {
             Some(_) if value.len() > CLUSTER_RECORD_BYTES => return Err(Unreadable::TooLarge),
             Some(_) => {}
         }
+        // The parser would also take the members as an array, without their names.
+        if value.trim_ascii_start().first() != Some(&b'{') {
+            return Err(Unreadable::NotJson);
+        }
         let written: Written = serde_json::from_slice(value).map_err(|_| Unreadable::NotJson)?;
         if written.node >= NODES as u64 {
             return Err(Unreadable::OrdinalTooLarge);
@@ -214,6 +218,7 @@ mod tests {
             (with(r#""18446744073709551615""#, "5"), Unreadable::NotJson),
             (with(r#""proto_min":1"#, r#""proto_min":3"#), Unreadable::NoProtocol),
             (with(r#","partitions":64"#, ""), Unreadable::NotJson),
+            (read(r#"["alive",3,"5",1,2,5000,64]"#), Unreadable::NotJson),
         ] {
             assert_eq!(result, Err(why), "{why}");
         }
