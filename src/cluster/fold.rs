@@ -27,6 +27,8 @@ pub struct Raw<'a> {
 pub struct Taken {
     /// What it says, or why it says nothing. It moved log time either way.
     pub said: Result<Record, Unreadable>,
+    /// Whether the fold began, or began anew, with it.
+    pub begins: bool,
     /// Whether [`Fold::view`] may be another now.
     pub is_new_view: bool,
 }
@@ -131,7 +133,7 @@ impl Fold {
             }
         };
         let is_other = (has_died || has_said) && self.look_again();
-        Taken { said, is_new_view: begins || is_other }
+        Taken { said, begins, is_new_view: begins || is_other }
     }
 
     fn obey(&mut self, record: &Record, offset: u64, now_ms: u64) -> bool {

@@ -148,8 +148,11 @@ impl Members {
     /// The next record of the cluster log.
     pub fn on_record(&mut self, raw: Raw<'_>, now_ms: u64, out: &mut Vec<Output>) {
         self.enter(now_ms, out);
-        let Taken { said, is_new_view } = self.fold.take(raw);
+        let Taken { said, begins, is_new_view } = self.fold.take(raw);
         self.is_news |= is_new_view;
+        if begins {
+            self.count_anew();
+        }
         if let Some(refusal) = self.hear(&raw, said) {
             return self.end(refusal, out);
         }
@@ -167,6 +170,7 @@ impl Members {
         if start == end && self.fold.next().is_none_or(|next| next < end) {
             self.fold.begin(end);
             self.is_news = true;
+            self.count_anew();
         }
         self.settle(out);
     }
@@ -259,6 +263,11 @@ impl Members {
             self.counts.late += 1;
             out.push(Output::ReadToEnd { request: self.reading.request() });
         }
+    }
+
+    /// What was under way may lie in what will never be read, and must not be waited for.
+    fn count_anew(&mut self) {
+        self.unseen = 0;
     }
 
     /// What a record means for this node alone. Why it ends this node, if it does.

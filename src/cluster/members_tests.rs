@@ -176,6 +176,22 @@ fn after_eight_unseen_alives_nothing_is_written_until_one_is_seen() {
 }
 
 #[test]
+fn alives_that_were_deleted_before_they_were_read_are_not_waited_for() {
+    for ordinals in [&[0][..], &[0, 1]] {
+        let mut rig = cluster(ordinals);
+        rig.kafka_is_away = true;
+        rig.pass(10);
+        rig.nodes[0].is_paused = true;
+        rig.kafka_returns();
+        rig.start = rig.log.len() as u64;
+        rig.nodes[0].is_paused = false;
+        rig.input(0, |members, now_ms, out| members.on_lost_place(now_ms, out));
+        rig.pass(8);
+        assert!(rig.holds(0) && rig.alive() == ordinals, "it speaks again");
+    }
+}
+
+#[test]
 fn who_leaves_is_gone_at_once_and_its_ordinal_is_free() {
     let mut rig = cluster(&[0, 1]);
     rig.input(1, |members, now_ms, out| members.on_stop(now_ms, out));

@@ -156,7 +156,7 @@ impl Rig {
     }
 
     fn is_behind(&self, node: &Node) -> bool {
-        !self.kafka_is_away && !node.is_paused && node.at < self.log.len() as u64
+        !self.kafka_is_away && !node.is_paused && node.at.max(self.start) < self.log.len() as u64
     }
 
     fn carry_out(&mut self, at: usize, out: Vec<Output>) {

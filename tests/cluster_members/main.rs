@@ -46,7 +46,7 @@ fn membership_survives_every_storm() {
     run(300, Weather::Storm);
 }
 
-/// Kafka may be away for as long as it likes, as often as it likes.
+/// Kafka may be away for as long as it likes, if everybody gets a word in before it is away again.
 #[test]
 fn nobody_dies_of_a_kafka_that_stands_still() {
     run(200, Weather::Stalls);

@@ -367,6 +367,7 @@ impl World {
         self.processes[at].is_fetching = false;
         if self.processes[at].at < self.log.start {
             self.processes[at].at = self.log.start;
+            self.processes[at].under_way = 0;
             self.tally.begun_anew += 1;
             note!(self, "process {at} has lost its place");
             self.input(at, |members, now_ms, out| members.on_lost_place(now_ms, out));
@@ -462,7 +463,8 @@ impl World {
                 let most_ms = if self.weather == Weather::Storm { 2_000 } else { 200 };
                 self.log.skew_ms = self.dice.below(2 * most_ms) as i64 - most_ms as i64;
             }
-            1 => {
+            // Two outages with less between them than a connection takes are two steps of 2 s: that may end a life.
+            1 if self.weather == Weather::Storm || self.now_ms > self.log.stalled_until_ms + 3_000 => {
                 let most_ms = if self.dice.below(4) == 0 { 60_000 } else { 12_000 };
                 let until_ms = self.now_ms + 200 + self.dice.below(most_ms);
                 self.log.stalled_until_ms = self.log.stalled_until_ms.max(until_ms.min(FAULTS_UNTIL_MS));
