@@ -191,13 +191,17 @@ impl Rig {
         }
     }
 
-    /// The ordinals that each node that is neither paused nor over knows as alive; panics if they differ.
+    /// The ordinals that each node that is neither paused nor over knows as alive; panics if they differ in that, or in
+    /// which start holds one. Who has lost its place in the log knows less of `since`.
     pub fn alive(&self) -> Vec<u16> {
         let there = self.nodes.iter().filter(|node| !node.is_paused && !node.is_over());
-        let mut views = there.map(|node| node.members.view());
+        let holders = |node: &Node| -> Vec<_> {
+            node.members.view().members().iter().map(|it| (it.ordinal, it.incarnation)).collect()
+        };
+        let mut views = there.map(holders);
         let view = views.next().expect("somebody is there");
         assert!(views.all(|other| other == view), "views differ");
-        view.ordinals()
+        view.into_iter().map(|(ordinal, _)| ordinal).collect()
     }
 
     pub fn holds(&self, at: usize) -> bool {
