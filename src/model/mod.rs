@@ -24,7 +24,7 @@ pub use durability::Durability;
 pub use envelope::{Envelope, EnvelopeParts, Kind, Texts};
 pub use heard::{Heard, HeardError, HeardFailed, HeardMessage, HeardWelcome};
 pub use id::{BadId, ClientId, IdRef};
-pub use link::{Generation, Peer, Stamp};
+pub use link::{Generation, Head, HelloFrom, HelloSession, Peer, Stamp};
 pub use now::Now;
 pub use parcel::{
     Ask, Attached, Credit, Delivered, Dismissal, Parcel, Start, StartFrom, ToHome, ToSession, Unresumed,
