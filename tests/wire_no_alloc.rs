@@ -1,7 +1,9 @@
-//! The paths of single messages do not allocate: whole frame → command, push → frame, in buffers used again.
+//! The paths of single messages do not allocate: whole frame → command, push → frame, in buffers used again. Nor does
+//! a count in a record from another node for which it has no bytes.
 
 use corepost::model::{Command, Cursor, Envelope, EnvelopeParts, IdRef, Kind, Position, Push};
 use corepost::wire::json::{Face, Parser};
+use corepost::wire::node_record::{NodeRecord, Unreadable, VERSION};
 use corepost::wire::websocket::{Event, Opcode, PartialBudget, Receiver, Rules, write_frame, write_masked};
 use corepost::wire::write_push;
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -116,4 +118,29 @@ fn a_push_is_a_frame_without_an_allocation() {
     assert_eq!(count, 0);
     let cursor = Cursor { log_epoch: 7, at: at(2) }.text(id("bob"));
     assert!(out.windows(41).any(|text| text == cursor.as_bytes()));
+}
+
+/// Hello, more, deliver, mark and whisper begin with a list or nearly so.
+#[test]
+fn a_count_without_bytes_behind_it_makes_no_room_for_anything() {
+    for (kind, before) in [(1, 0), (2, 0), (0x45, 0), (0x46, 8), (0x80, 0)] {
+        let mut value = vec![1; 2 + 8 + 8];
+        value.push(kind);
+        if kind < 0x80 {
+            value.extend([1; 8]);
+            value.extend(u64::from(kind != 1).to_le_bytes());
+        }
+        value.extend(vec![0; before]);
+        let at = value.len();
+        for count in [u32::MAX, 1_000] {
+            value.truncate(at);
+            value.extend(count.to_le_bytes());
+            value.extend([0; 999]);
+            let count = allocations(|| {
+                let read = NodeRecord::read(Some(VERSION.as_bytes()), &value);
+                assert!(matches!(read, Err(Unreadable::Damaged { at: there, .. }) if there == at), "{kind}");
+            });
+            assert_eq!(count, 0, "{kind}");
+        }
+    }
 }

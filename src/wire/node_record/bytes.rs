@@ -106,7 +106,7 @@ impl<'a> Rest<'a> {
     pub fn maybe_id(&mut self, what: &'static str) -> Result<Option<IdRef<'a>>, Unreadable> {
         let bad = self.damaged(what);
         let len = self.u8(what)?;
-        let bytes = self.piece(usize::from(len), what)?;
+        let bytes = self.piece(usize::from(len)).ok_or(bad)?;
         if bytes.is_empty() { Ok(None) } else { IdRef::from_bytes(bytes).map(Some).map_err(|_| bad) }
     }
 
@@ -134,7 +134,7 @@ impl<'a> Rest<'a> {
     pub fn text(&mut self, what: &'static str) -> Result<&'a [u8], Unreadable> {
         let cut = self.damaged(what);
         let len = usize::try_from(self.u32(what)?).map_err(|_| cut)?;
-        self.piece(len, what)
+        self.piece(len).ok_or(cut)
     }
 
     /// What [`put_list`] wrote. Each item has at least `least` bytes, so that a count for which there are too few is
@@ -163,8 +163,7 @@ impl<'a> Rest<'a> {
         Ok(array)
     }
 
-    fn piece(&mut self, len: usize, what: &'static str) -> Result<&'a [u8], Unreadable> {
-        let cut = self.damaged(what);
-        self.left.split_off(..len).ok_or(cut)
+    fn piece(&mut self, len: usize) -> Option<&'a [u8]> {
+        self.left.split_off(..len)
     }
 }

@@ -408,3 +408,48 @@ fn a_message_has_a_recipient_and_is_no_ephemeral_one() {
     assert_eq!(deliver(b"\0\0\0\0\0\0\0\0\x01\0\0\x001"), damaged(SAYS_AT + 5, "recipient"));
     assert_eq!(deliver(b"\x01\x03bob\0\0\0\0\0\0\x01\0\0\x001"), damaged(SAYS_AT + 4, "kind of envelope"));
 }
+
+/// A list at a record's end has no more bytes than its items: what the smallest is thought to have, it has.
+#[test]
+fn lists_of_the_smallest_items_are_read() {
+    let client = ClientId::new("b").unwrap();
+    let session = SessionRef { core: 0, slot: 0, generation: 0 };
+    let from = HelloFrom::Start(Start { cursor: None, from: StartFrom::New });
+    let (ask, credit) = (Ask(0), Credit(0));
+    let hello = HelloSession {
+        client: client.clone(),
+        session,
+        ask,
+        from,
+        credit,
+        issued_at: None,
+        by_token: false,
+        since_ms: 0,
+    };
+    let parts = EnvelopeParts {
+        kind: Kind::Message,
+        to: Some(id("b")),
+        from: None,
+        id: None,
+        copied_to: b"",
+        body: b"",
+    };
+    let delivered = Delivered {
+        envelope: Envelope::new(parts),
+        at_ms: 0,
+        prev: Position::START,
+        position: Position::START,
+    };
+    let replay = ToSession::Replay { ask, envelopes: vec![delivered; 99], through: Position::START };
+    let head = Head { partition: Partition(0), term: 0, position: Position::START };
+    let next = Stamp { number: 1, ..HELLO };
+    for says in [
+        Says::Up { stamp: HELLO, value: Up::Hello(vec![hello; 99]) },
+        Says::Down { stamp: next, value: Down::Session { client, session, term: 0, say: replay } },
+        Says::Down { stamp: next, value: Down::Mark { echo: 0, heads: vec![head; 99] } },
+    ] {
+        let record = NodeRecord { from: PEER, to: 1, says };
+        let value = written(&record);
+        assert_eq!(NodeRecord::read(V, &value), Ok(record));
+    }
+}
