@@ -35,7 +35,7 @@ pub struct HelloSession {
     pub ask: Ask,
     /// Where it stands.
     pub from: HelloFrom,
-    /// What may be sent in replay.
+    /// What may be sent in replay. Welcomed and without any means: hold.
     pub credit: Credit,
     /// When its token was issued, Unix seconds; `None` without a token or without `iat`.
     pub issued_at: Option<u64>,
@@ -54,12 +54,12 @@ pub enum HelloFrom {
     Position(Position),
 }
 
-/// How far one partition was applied by who owned it then.
+/// How far a home has applied a partition that it owns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
     /// The partition.
     pub partition: Partition,
-    /// Which time that this home has had it: it moves nobody who became live in another one.
+    /// Which of its home's times as the owner: it moves nobody who became live in another one.
     pub term: u64,
     /// Everything up to here was applied.
     pub position: Position,
