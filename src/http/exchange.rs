@@ -2,7 +2,7 @@
 //!
 //! It holds no more than a head, a bounded body and what one read brought behind them, because it asks for bytes
 //! ([`Step::More`]) only when it has none to go on with. The loop around it moves bytes and watches the time:
-//! HANDSHAKE_MS for a head that has begun, BODY_MS for its body, KEEP_ALIVE_MS while [`Exchange::is_idle`].
+//! the handshake's time for a head that has begun, BODY_MS for its body, KEEP_ALIVE_MS while [`Exchange::is_idle`].
 //! It is plain data: with the socket and a request that belongs to another core, it moves there.
 
 use super::body::Body;

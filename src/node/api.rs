@@ -11,7 +11,7 @@ use crate::http::{
     ApiRequest, CONTINUE, Exchange, Manner, Outcome, PublishAnswer, Pulled, Reading, Reply, Step, clients,
     command_of, pulled,
 };
-use crate::limits::{BODY_BYTES, BODY_MS, HANDSHAKE_MS, KEEP_ALIVE_MS, TAKE_MS};
+use crate::limits::{BODY_BYTES, BODY_MS, KEEP_ALIVE_MS, TAKE_MS};
 use crate::model::{ClientId, ErrorCode};
 use crate::net::{Handoff, Size, Socket, half_close};
 use crate::router::{Answer, Request};
@@ -117,7 +117,7 @@ impl Line {
         } else if in_body {
             BODY_MS
         } else {
-            HANDSHAKE_MS
+            self.core.config.handshake_ms
         };
         if timeout_at(self.since + Duration::from_millis(wait_ms), self.socket.ready()).await.is_err() {
             if !idle {

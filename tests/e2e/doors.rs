@@ -1,6 +1,8 @@
 //! Who is not let in is told so before anything is upgraded, with the status that fits.
 
 use crate::support::{API_KEY, Knock, Place, Session, eventually, http, token, upgrade_request};
+use corepost::limits::HANDSHAKE_MS;
+use std::time::{Duration, Instant};
 
 #[test]
 fn each_refusal_before_the_upgrade_has_its_status() {
@@ -78,9 +80,21 @@ fn a_slow_head_and_a_crowd_are_refused() {
     sessions.truncate(4);
     eventually("whose place is free again", || Knock::new("client=b").enter(server.addr).is_ok());
     drop((sessions, server));
-    let server = Place::new("doors-all").with("max-connections", 2).start();
+    let place = Place::new("doors-all").with("max-connections", 2);
+    let server = place.start();
     let _both = [1, 2].map(|_| Session::open(server.addr, "client=a"));
     assert_eq!(Knock::new("client=b").refused(server.addr), 503);
+}
+
+#[test]
+fn a_later_head_on_a_connection_has_the_time_that_the_first_had() {
+    let place = Place::new("doors-later-head").with("handshake-timeout", "500ms");
+    let server = place.start();
+    let began = Instant::now();
+    let answers =
+        http(server.addr, b"GET /v1/clients/bob HTTP/1.1\r\nHost: localhost\r\n\r\nGET /v1/clients/bob HT");
+    assert!(answers.starts_with("HTTP/1.1 200 ") && answers.contains("HTTP/1.1 408 "), "{answers}");
+    assert!(began.elapsed() < Duration::from_millis(HANDSHAKE_MS), "it waited for the default");
 }
 
 #[test]
