@@ -12,7 +12,7 @@ pub struct Uplinks {
     links: BTreeMap<Peer, Uplink>,
     /// The greatest generation begun. One counter for all: a link that was forgotten does not begin an old one again.
     last: Generation,
-    /// Since when this node itself is alive, once it is.
+    /// Since when this node itself was alive the last time it was.
     own: Option<Since>,
 }
 
@@ -73,11 +73,12 @@ impl Uplinks {
 
     /// The view has changed: the links whose life is over, since one of both ends left and came back, or left for good.
     ///
-    /// Where this node itself did, homes may have forgotten it meanwhile, also those whose marks still come.
+    /// Where this node itself did, homes may have forgotten it meanwhile, also those whose marks still come. While it is
+    /// away it has nobody to greet, so that is done when it is back.
     pub fn on_view(&mut self, own: Peer, alive: &Alive) -> Vec<(Peer, Break)> {
-        let since = alive.get(&own).copied();
-        let before = std::mem::replace(&mut self.own, since);
-        let returned = before.is_some() && before != since;
+        let since = alive.get(&own).copied().or(self.own);
+        let returned = self.own.is_some() && self.own != since;
+        self.own = since;
         self.take_out(|home, link| match alive.get(&home) {
             None => Some(Break::Gone),
             Some(since) if returned || *since != link.since => Some(Break::Since),
@@ -170,7 +171,16 @@ mod tests {
     fn a_gateway_that_left_and_came_back_greets_everybody_anew() {
         let mut links = linked();
         let view = alive(&[(OWN, 7), (HOME, 2), (OTHER, 3)]);
-        assert_eq!(links.on_view(OWN, &view), [(HOME, Break::Since), (OTHER, Break::Since)]);
+        let everybody = [(HOME, Break::Since), (OTHER, Break::Since)];
+        assert_eq!(links.on_view(OWN, &view), everybody);
+
+        let mut links = linked();
+        assert_eq!(
+            links.on_view(OWN, &alive(&[(HOME, 2), (OTHER, 3)])),
+            [],
+            "while it is away it greets nobody"
+        );
+        assert_eq!(links.on_view(OWN, &view), everybody);
     }
 
     #[test]
