@@ -2,7 +2,7 @@
 //!
 //! An incarnation is live while its last `alive` is at most `node_timeout` old and no `leave` followed. Nothing else is
 //! remembered, so two folds of one log hold the same lives once both have read `node_timeout` of it. There are at most
-//! [`NODES`] ordinals (no record has another) and [`NODE_INCARNATIONS`] lives of each: where one more begins, the
+//! `NODES` ordinals (no record has another) and [`NODE_INCARNATIONS`] lives of each: where one more begins, the
 //! lowest is forgotten and counted. The highest holds the ordinal and is never the one that goes.
 
 use super::record::Record;
