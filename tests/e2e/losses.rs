@@ -45,8 +45,9 @@ fn what_was_told_before_a_backup_was_put_back_is_truncated() {
     server.kill();
     std::fs::remove_dir_all(&data).unwrap();
     copy(&backup, &data);
-    // Lives are told apart by the second they begin in; no operator is quicker.
-    std::thread::sleep(std::time::Duration::from_millis(1_100));
+    // Lives are told apart by the second they begin in, and the lost one may have begun in the first one's, whose name it
+    // then has plus one. No operator is quicker.
+    std::thread::sleep(std::time::Duration::from_millis(2_100));
 
     let server = place.start();
     is_unresumed(&since(&server, &lost), "future");

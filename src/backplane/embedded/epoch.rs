@@ -5,7 +5,8 @@
 //! - both begin in one second: the first would have to start, be stopped and have its directory replaced, and the second
 //!   to start, before that second is over. No operator is so quick, and a life shows its name with its first append, so
 //!   that only what was written and lost in that very second is concerned. Names are counted on where lives follow
-//!   each other so quickly without a loss; they then run ahead of the clock for as many seconds as there were lives;
+//!   each other so quickly without a loss; they then run ahead of the clock for as many seconds as there were lives,
+//!   and the name of one that is lost meanwhile may be that of the next for so long;
 //! - or the clock does not tell them apart: it was far ahead once, or is far behind now. Then a name is not the next one,
 //!   which any life from the same backup would take, but one of many, by chance.
 
