@@ -15,6 +15,8 @@ pub struct Downlink {
     broken: bool,
     /// Whether the gateway is alive, as far as is known here.
     pub(super) standing: Standing,
+    /// It has begun since the view was last looked at.
+    pub(super) is_fresh: bool,
 }
 
 /// A gateway's place in the view.
@@ -32,7 +34,7 @@ pub(super) enum Standing {
 impl Downlink {
     /// A gateway's first hello came.
     pub(super) fn begin(generation: Generation, standing: Standing) -> Self {
-        Self { generation, heard: 0, said: 0, broken: false, standing }
+        Self { generation, heard: 0, said: 0, broken: false, standing, is_fresh: true }
     }
 
     /// Another hello came. False if it is not newer than what is known; otherwise all before it is forgotten.

@@ -60,21 +60,29 @@ impl Downlinks {
     }
 
     /// The view has changed. Gone are the gateways that have left it and come back, for what they were told meanwhile
-    /// may be lost; those that have only left it stay for a while.
+    /// may be lost; those that have only left it stay for a while. A gateway that came back greets everybody itself, and
+    /// may have done so before we heard of it: such a link stays.
     pub fn on_view(&mut self, alive: &Alive, now_ms: u64) -> Vec<Peer> {
         for (&gateway, link) in &mut self.links {
-            if let Standing::Strange { .. } = link.standing {
+            let is_fresh = std::mem::take(&mut link.is_fresh);
+            match link.standing {
                 // It may be back at once, or not be there yet: either way its link is as good as it was.
-                if alive.contains_key(&gateway) {
-                    link.standing = standing(gateway, alive, now_ms);
-                }
-            } else if !alive.contains_key(&gateway) {
-                link.standing = Standing::Strange { from_ms: now_ms };
+                Standing::Strange { .. } if !alive.contains_key(&gateway) => {}
+                Standing::Alive(_) if alive.contains_key(&gateway) && !is_fresh => {}
+                _ => link.standing = standing(gateway, alive, now_ms),
             }
         }
         self.take_out(|gateway, link| {
             matches!(link.standing, Standing::Alive(since) if alive.get(&gateway) != Some(&since))
         })
+    }
+
+    /// Something that was to be said to this gateway is lost before it had a number, so that nothing would show it: the
+    /// gateway's sessions are to be forgotten, and it will say hello.
+    pub fn break_off(&mut self, gateway: Peer) {
+        if let Some(link) = self.links.get_mut(&gateway) {
+            link.sever();
+        }
     }
 
     /// Time passes. Gone are the gateways that the view has lacked for `node_timeout`.

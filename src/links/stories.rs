@@ -292,8 +292,38 @@ fn a_home_that_was_left_alone_by_the_view_forgets_the_gateway_after_node_timeout
 fn a_gateway_that_came_back_between_two_views_is_forgotten_at_once() {
     let mut world = World::new();
     world.settle();
+    assert_eq!(world.downlinks.on_view(&world.alive, 0), []);
     let returned = Alive::from([(GATEWAY, Since(9)), (HOME, Since(2))]);
     assert_eq!(world.downlinks.on_view(&returned, 0), [GATEWAY]);
+}
+
+#[test]
+fn a_gateway_that_came_back_and_said_so_before_we_heard_of_it_stays() {
+    let mut world = World::new();
+    world.settle();
+    assert_eq!(world.downlinks.on_view(&world.alive, 0), []);
+    let returned = Alive::from([(GATEWAY, Since(9)), (HOME, Since(2))]);
+    assert_eq!(world.uplinks.on_view(GATEWAY, &world.alive), []);
+    for (_, why) in world.uplinks.on_view(GATEWAY, &returned) {
+        world.break_up(why);
+    }
+    world.settle();
+    assert_eq!(world.downlinks.on_view(&returned, 0), [], "its new hello has been taken");
+    let again = Alive::from([(GATEWAY, Since(12)), (HOME, Since(2))]);
+    assert_eq!(world.downlinks.on_view(&again, 0), [GATEWAY], "once more, of which it has not spoken yet");
+}
+
+#[test]
+fn what_is_lost_before_it_had_a_number_is_not_hidden() {
+    let mut world = World::new();
+    world.settle();
+    world.downlinks.break_off(GATEWAY);
+    assert_eq!(world.downlinks.say(GATEWAY), None);
+    world.said += 1;
+    world.uplinks.break_off(HOME);
+    world.greet();
+    world.settle();
+    assert_eq!(world.known, world.said, "the hello has it");
 }
 
 #[test]

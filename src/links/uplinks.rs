@@ -24,6 +24,9 @@ impl Uplinks {
 
     /// Begins a link to this home, or its next life: the stamp of the hello that is to be said. `None` where there are
     /// [`LINKS`] others, or the home is not alive.
+    ///
+    /// Called as the hello leaves, not before: whatever is still to be said of an earlier life is dropped first, or it
+    /// would be numbered in this one ahead of its hello.
     pub fn begin(&mut self, home: Peer, alive: &Alive, now_ms: u64) -> Option<Stamp> {
         let &since = alive.get(&home)?;
         if self.links.len() >= LINKS && !self.links.contains_key(&home) {
@@ -89,6 +92,12 @@ impl Uplinks {
     /// Records of our partition are lost: no link knows what was in them.
     pub fn sever(&mut self) -> Vec<(Peer, Break)> {
         self.take_out(|_, _| Some(Break::Range))
+    }
+
+    /// Something that was to be said to this home is lost before it had a number, so that nothing would show it: begin
+    /// the link anew.
+    pub fn break_off(&mut self, home: Peer) {
+        self.links.remove(&home);
     }
 
     /// How many there are.
