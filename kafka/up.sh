@@ -284,7 +284,7 @@ stop() {
 
 wipe() {
     [[ -d $dir ]] || return 0
-    [[ -f $dir/brokers || -z $(ls -A "$dir") ]] || misuse "$dir is no cluster's folder, so it stays"
+    [[ -f $dir/brokers && -f $dir/cluster || -z $(ls -A "$dir") ]] || misuse "$dir is no cluster's folder, so it stays"
     for id in $(brokers); do
         if alive "$id"; then kill -9 "$(pid "$id")"; fi
     done

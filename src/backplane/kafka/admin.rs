@@ -112,12 +112,6 @@ impl Admin {
             let told = self.ask(DOING, NEEDED, self.admin.describe_configs(&topics, &options))?;
             let told = told.into_iter().collect::<Result<Vec<_>, _>>();
             let told = told.map_err(|code| Trouble::of_code(DOING, NEEDED, code))?;
-            if told.iter().any(|topic| topic.entries.is_empty()) {
-                if Instant::now() > deadline {
-                    return Err(Trouble::Forbidden(NEEDED));
-                }
-                std::thread::sleep(LOOK);
-            }
             for resource in told {
                 let topic = found.0.iter_mut().find(|topic| resource.specifier == named(&topic.name));
                 let entries = resource.entries.into_iter();
@@ -125,6 +119,12 @@ impl Admin {
                 if let Some(topic) = topic {
                     topic.settings = settings;
                 }
+            }
+            if found.0.iter().any(|topic| topic.settings.is_empty()) {
+                if Instant::now() > deadline {
+                    return Err(Trouble::Forbidden(NEEDED));
+                }
+                std::thread::sleep(LOOK);
             }
         }
     }

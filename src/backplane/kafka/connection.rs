@@ -21,6 +21,8 @@ impl Connection {
             .set("bootstrap.servers", &self.brokers)
             .set("client.id", "corepost")
             .set("allow.auto.create.topics", "false")
+            // librdkafka's own is 10 s: nodes that come back so far apart after an outage would take each other for dead.
+            .set("reconnect.backoff.max.ms", "500")
             .set_log_level(RDKafkaLogLevel::Critical);
         let trusts = ["ssl.ca.location", "ssl.ca.pem", "ssl.certificate.verify"];
         if self.is_encrypted() && trusts.iter().all(|name| self.options.get(name).is_none()) {
