@@ -3,6 +3,7 @@
 use super::bytes::{ID_LEAST, Rest, put_id, put_list, put_sessions};
 use super::envelope::{envelope, put_envelope};
 use super::{Unreadable, kind};
+use crate::limits::RECIPIENTS;
 use crate::model::{ClientId, Envelope, Kind, SessionRef};
 
 /// A value beside links: nobody minds its loss, and nobody waits for it.
@@ -51,7 +52,7 @@ impl Beside {
     pub(super) fn read(kind: u8, rest: &mut Rest<'_>) -> Result<Self, Unreadable> {
         match kind {
             kind::WHISPER => Ok(Self::Whisper {
-                to: rest.list("recipients", ID_LEAST, Rest::client)?,
+                to: rest.list_of("recipients", (RECIPIENTS, ID_LEAST), Rest::client)?,
                 envelope: envelope(Kind::Ephemeral, rest)?,
             }),
             kind::EPHEMERAL => Ok(Self::Ephemeral {

@@ -1,7 +1,7 @@
 //! Numbers and nouns as bytes: how they are put down, and how they are read by who believes nothing.
 
 use super::Unreadable;
-use crate::limits::ID_BYTES;
+use crate::limits::{ID_BYTES, SESSIONS_MOST};
 use crate::model::{ClientId, IdRef, Position, SessionRef};
 
 /// Bytes of a session as [`put_session`] writes it.
@@ -123,22 +123,23 @@ impl<'a> Rest<'a> {
     }
 
     pub fn sessions(&mut self) -> Result<Vec<SessionRef>, Unreadable> {
-        self.list("sessions", SESSION, Self::session)
+        self.list_of("sessions", (SESSIONS_MOST as usize, SESSION), Self::session)
     }
 
     pub fn position(&mut self) -> Result<Position, Unreadable> {
         Ok(Position { leader_epoch: self.u32("position")?, offset: self.u64("position")? })
     }
 
-    /// Bytes behind a length that [`put_count`] wrote.
+    /// UTF-8 behind a length that [`put_count`] wrote: it goes into text frames as it is.
     pub fn text(&mut self, what: &'static str) -> Result<&'a [u8], Unreadable> {
-        let cut = self.damaged(what);
-        let len = usize::try_from(self.u32(what)?).map_err(|_| cut)?;
-        self.piece(len).ok_or(cut)
+        let bad = self.damaged(what);
+        let len = usize::try_from(self.u32(what)?).map_err(|_| bad)?;
+        let text = self.piece(len).ok_or(bad)?;
+        if simdutf8::basic::from_utf8(text).is_ok() { Ok(text) } else { Err(bad) }
     }
 
     /// What [`put_list`] wrote. Each item has at least `least` bytes, so that a count for which there are too few is
-    /// damage before any room is made for it.
+    /// damage before any room is made for it. Whoever knows how many there can be says so: [`Rest::list_of`].
     pub fn list<T>(
         &mut self,
         what: &'static str,
@@ -155,6 +156,20 @@ impl<'a> Rest<'a> {
             list.push(read(self)?);
         }
         Ok(list)
+    }
+
+    /// The same of at most so many.
+    pub fn list_of<T>(
+        &mut self,
+        what: &'static str,
+        (most, least): (usize, usize),
+        read: impl FnMut(&mut Self) -> Result<T, Unreadable>,
+    ) -> Result<Vec<T>, Unreadable> {
+        let too_long = self.damaged(what);
+        match self.left.first_chunk() {
+            Some(&count) if u32::from_le_bytes(count) as usize > most => Err(too_long),
+            _ => self.list(what, least, read),
+        }
     }
 
     fn array<const N: usize>(&mut self, what: &'static str) -> Result<[u8; N], Unreadable> {

@@ -3,6 +3,7 @@
 use super::bytes::{Rest, put_id, put_list, put_position, put_session, put_sessions};
 use super::envelope::{DELIVERED_LEAST, delivered, put_delivered};
 use super::{Unreadable, kind};
+use crate::limits::PARTITIONS_MOST;
 use crate::model::{
     Ask, Attached, ClientId, Delivered, Dismissal, Head, Partition, SessionRef, ToSession, Unresumed,
 };
@@ -87,7 +88,10 @@ impl Down {
                 say: say(kind, rest)?,
             }),
             kind::DELIVER => Ok(Self::Deliver { sessions: rest.sessions()?, delivered: delivered(rest)? }),
-            kind::MARK => Ok(Self::Mark { echo: rest.u64("echo")?, heads: rest.list("heads", HEAD, head)? }),
+            kind::MARK => Ok(Self::Mark {
+                echo: rest.u64("echo")?,
+                heads: rest.list_of("heads", (usize::from(PARTITIONS_MOST), HEAD), head)?,
+            }),
             _ => Err(Unreadable::NewerVersion),
         }
     }

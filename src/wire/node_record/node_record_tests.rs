@@ -1,7 +1,7 @@
 //! Node records written and read again, and everything else answered.
 
 use super::*;
-use crate::limits::{FROM_LAST, ID_BYTES};
+use crate::limits::{FROM_LAST, ID_BYTES, PARTITIONS_MOST, RECIPIENTS, SESSIONS_MOST};
 use crate::model::{
     Ask, Attached, BadCursor, ClientId, Credit, Cursor, Delivered, Dismissal, Envelope, EnvelopeParts, Head,
     HelloFrom, HelloSession, IdRef, Kind, Partition, Position, SessionRef, Start, StartFrom, ToHome,
@@ -46,7 +46,7 @@ fn sessions() -> impl Strategy<Value = SessionRef> {
 fn bodies() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         select(vec!["1", "\"hi\"", "[1,2,{}]", " true "]).prop_map(|text| text.into()),
-        vec(any::<u8>(), 0..99)
+        "\\PC{0,50}".prop_map(|text| text.into())
     ]
 }
 
@@ -407,6 +407,40 @@ fn a_message_has_a_recipient_and_is_no_ephemeral_one() {
     assert!(deliver(b"\0\x03bob\0\0\0\0\0\0\x01\0\0\x001").is_ok());
     assert_eq!(deliver(b"\0\0\0\0\0\0\0\0\x01\0\0\x001"), damaged(SAYS_AT + 5, "recipient"));
     assert_eq!(deliver(b"\x01\x03bob\0\0\0\0\0\0\x01\0\0\x001"), damaged(SAYS_AT + 4, "kind of envelope"));
+    let body = damaged(SAYS_AT + 4 + 11, "body");
+    assert_eq!(deliver(b"\0\x03bob\0\0\0\0\0\0\x01\0\0\0\xff"), body, "it would go into a text frame");
+}
+
+/// However many a record has room for: what no node says no node has to work off.
+#[test]
+fn lists_longer_than_there_can_be_are_damaged() {
+    let session = SessionRef { core: 0, slot: 0, generation: 0 };
+    let head = Head { partition: Partition(0), term: 0, position: Position::START };
+    let parts =
+        EnvelopeParts { kind: Kind::Ephemeral, to: None, from: None, id: None, copied_to: b"", body: b"1" };
+    let (envelope, client) = (Envelope::new(parts), ClientId::new("b").unwrap());
+    let whisper =
+        |many| Says::Beside(Beside::Whisper { to: vec![client.clone(); many], envelope: envelope.clone() });
+    let ephemeral = |many| {
+        let (client, envelope) = (client.clone(), envelope.clone());
+        Says::Beside(Beside::Ephemeral { client, sessions: vec![session; many], envelope })
+    };
+    let mark = |many| {
+        let stamp = Stamp { number: 1, ..HELLO };
+        Says::Down { stamp, value: Down::Mark { echo: 0, heads: vec![head; many] } }
+    };
+    let is_read = |says: Says| {
+        let record = NodeRecord { from: PEER, to: 1, says };
+        let read = NodeRecord::read(V, &written(&record));
+        assert!(
+            read.as_ref().is_ok_and(|read| *read == record)
+                || matches!(read, Err(Unreadable::Damaged { .. }))
+        );
+        read.is_ok()
+    };
+    assert!(is_read(whisper(RECIPIENTS)) && !is_read(whisper(RECIPIENTS + 1)));
+    assert!(is_read(ephemeral(SESSIONS_MOST as usize)) && !is_read(ephemeral(SESSIONS_MOST as usize + 1)));
+    assert!(is_read(mark(PARTITIONS_MOST.into())) && !is_read(mark(usize::from(PARTITIONS_MOST) + 1)));
 }
 
 /// A list at a record's end has no more bytes than its items: what the smallest is thought to have, it has.
