@@ -6,7 +6,8 @@
 use super::block_on::block_on;
 use super::connection::Connection;
 use super::ear::Ear;
-use super::trouble::Trouble;
+use super::options::KafkaOptions;
+use super::trouble::{Trouble, code_of};
 use crate::limits::{KAFKA_ANSWER_MS, KAFKA_COMING_MS};
 use crate::topics::{Found, FoundTopic, NewTopic};
 use rdkafka::admin::{
@@ -15,38 +16,39 @@ use rdkafka::admin::{
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+/// Asks for settings and makes topics.
+type Client = AdminClient<DefaultClientContext>;
+
 /// A connection to a Kafka that has answered once.
 pub struct Admin {
     connection: Connection,
-    /// Asks for settings and makes topics.
-    admin: AdminClient<DefaultClientContext>,
     /// Asks for partitions: consumers have it that asking makes no topic.
     consumer: BaseConsumer<Ear>,
 }
 
 const ANSWER: Duration = Duration::from_millis(KAFKA_ANSWER_MS);
 const COMING: Duration = Duration::from_millis(KAFKA_COMING_MS);
+/// Time for one broker of several that could answer; the last one asked has all that is left.
+const TRY: Duration = Duration::from_secs(2);
 /// Between two looks at what librdkafka has to say.
 const LOOK: Duration = Duration::from_millis(50);
 
 impl Admin {
     /// Connects. `waiting` is called once if that takes more than a second.
     pub fn connect(connection: &Connection, waiting: impl FnOnce()) -> Result<Self, Trouble> {
-        let config = connection.client_config();
-        let mut talkative = config.clone();
+        let mut talkative = connection.client_config();
         // So that it also logs why a connection was closed; the ear takes that and nothing else.
         talkative.set_log_level(RDKafkaLogLevel::Info);
         let ear = Ear::new(connection.options.clone());
-        let refused =
-            |error: rdkafka::error::KafkaError| Trouble::Options(connection.options.hide(&error.to_string()));
-        let consumer: BaseConsumer<Ear> = talkative.create_with_context(ear).map_err(refused)?;
+        let consumer: BaseConsumer<Ear> =
+            talkative.create_with_context(ear).map_err(|error| refused(&error, &connection.options))?;
         wait_for_brokers(&consumer, &connection.brokers, waiting)?;
-        let admin = config.create().map_err(refused)?;
-        Ok(Self { connection: connection.clone(), admin, consumer })
+        Ok(Self { connection: connection.clone(), consumer })
     }
 
     /// Those of the topics that are there.
@@ -72,8 +74,10 @@ impl Admin {
             topic.settings.iter().fold(new, |new, (name, value)| new.set(name, value))
         });
         let new: Vec<_> = new.collect();
-        let options = AdminOptions::new().request_timeout(Some(ANSWER)).operation_timeout(Some(ANSWER));
-        let made = self.ask(DOING, NEEDED, self.admin.create_topics(&new, &options))?;
+        let made = self.ask(DOING, NEEDED, |client, time| {
+            let options = AdminOptions::new().request_timeout(Some(time)).operation_timeout(Some(time));
+            client.create_topics(&new, &options)
+        })?;
         for result in made {
             match result {
                 Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
@@ -108,8 +112,9 @@ impl Admin {
                 return Ok(());
             }
             let topics: Vec<_> = without.iter().map(|topic| ResourceSpecifier::Topic(&topic.name)).collect();
-            let options = AdminOptions::new().request_timeout(Some(ANSWER));
-            let told = self.ask(DOING, NEEDED, self.admin.describe_configs(&topics, &options))?;
+            let told = self.ask(DOING, NEEDED, |client, time| {
+                client.describe_configs(&topics, &AdminOptions::new().request_timeout(Some(time)))
+            })?;
             let told = told.into_iter().collect::<Result<Vec<_>, _>>();
             let told = told.map_err(|code| Trouble::of_code(DOING, NEEDED, code))?;
             for resource in told {
@@ -144,18 +149,34 @@ impl Admin {
         }
     }
 
-    fn ask<T>(
+    /// Asks a question, which may be asked twice, until somebody answers it or has had enough time.
+    ///
+    /// A client keeps to the broker that it chose by chance, though that be the one that has just gone: each time it is
+    /// a new client that asks.
+    fn ask<T, F: Future<Output = Result<T, KafkaError>>>(
         &self,
         doing: &'static str,
         needed: &'static str,
-        question: impl Future<Output = Result<T, rdkafka::error::KafkaError>>,
+        question: impl Fn(&Client, Duration) -> F,
     ) -> Result<T, Trouble> {
-        // librdkafka keeps to the time it was given; what is added is for its own threads.
-        match block_on(question, Instant::now() + ANSWER + COMING) {
-            Some(answer) => {
-                answer.map_err(|error| Trouble::of_asking(doing, needed, &error, &self.connection.options))
+        let deadline = Instant::now() + ANSWER;
+        let options = &self.connection.options;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(self.silent());
             }
-            None => Err(self.silent()),
+            let time = if left > 3 * TRY { TRY } else { left };
+            let client: Client =
+                self.connection.client_config().create().map_err(|e| refused(&e, options))?;
+            // librdkafka keeps to the time it was given; what is added is for its own threads.
+            match block_on(question(&client, time), Instant::now() + time + COMING) {
+                Some(Ok(answer)) => return Ok(answer),
+                Some(Err(error)) if !timed_out(&error) => {
+                    return Err(Trouble::of_asking(doing, needed, &error, options));
+                }
+                _ => {}
+            }
         }
     }
 
@@ -166,6 +187,16 @@ impl Admin {
             reason: self.consumer.client().context().heard().reason,
         }
     }
+}
+
+/// librdkafka does not take its options.
+fn refused(error: &KafkaError, options: &KafkaOptions) -> Trouble {
+    Trouble::Options(options.hide(&error.to_string()))
+}
+
+fn timed_out(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode::{OperationTimedOut, RequestTimedOut};
+    matches!(code_of(error), Some(OperationTimedOut | RequestTimedOut))
 }
 
 fn named(topic: &str) -> OwnedResourceSpecifier {

@@ -85,7 +85,7 @@ impl Trouble {
         error: &KafkaError,
         options: &KafkaOptions,
     ) -> Self {
-        match error.rdkafka_error_code() {
+        match code_of(error) {
             Some(code) => Self::of_code(doing, needed, code),
             None => Self::Failed { doing, reason: options.hide(&error.to_string()) },
         }
@@ -99,6 +99,14 @@ impl Trouble {
             RDKafkaErrorCode::InvalidReplicationFactor => Self::TooFewBrokers,
             code => Self::Failed { doing, reason: code.to_string() },
         }
+    }
+}
+
+/// The code in an error, also in that of a question to an [`rdkafka::admin::AdminClient`], which rdkafka leaves out.
+pub(super) fn code_of(error: &KafkaError) -> Option<RDKafkaErrorCode> {
+    match error {
+        KafkaError::AdminOp(code) => Some(*code),
+        other => other.rdkafka_error_code(),
     }
 }
 
