@@ -52,7 +52,7 @@ impl Beside {
     pub(super) fn read(kind: u8, rest: &mut Rest<'_>) -> Result<Self, Unreadable> {
         match kind {
             kind::WHISPER => Ok(Self::Whisper {
-                to: rest.list_of("recipients", (RECIPIENTS, ID_LEAST), Rest::client)?,
+                to: rest.list("recipients", (RECIPIENTS, ID_LEAST), Rest::client)?,
                 envelope: envelope(Kind::Ephemeral, rest)?,
             }),
             kind::EPHEMERAL => Ok(Self::Ephemeral {

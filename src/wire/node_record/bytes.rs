@@ -6,6 +6,8 @@ use crate::model::{ClientId, IdRef, Position, SessionRef};
 
 /// Bytes of a session as [`put_session`] writes it.
 pub const SESSION: usize = 2 + 4 + 4;
+/// How many items a list may have whose only bound is its record.
+pub const WHAT_FITS: usize = usize::MAX;
 /// Bytes of the shortest identifier as [`put_id`] writes it.
 pub const ID_LEAST: usize = 1 + 1;
 
@@ -123,7 +125,7 @@ impl<'a> Rest<'a> {
     }
 
     pub fn sessions(&mut self) -> Result<Vec<SessionRef>, Unreadable> {
-        self.list_of("sessions", (SESSIONS_MOST as usize, SESSION), Self::session)
+        self.list("sessions", (SESSIONS_MOST as usize, SESSION), Self::session)
     }
 
     pub fn position(&mut self) -> Result<Position, Unreadable> {
@@ -138,17 +140,17 @@ impl<'a> Rest<'a> {
         if simdutf8::basic::from_utf8(text).is_ok() { Ok(text) } else { Err(bad) }
     }
 
-    /// What [`put_list`] wrote. Each item has at least `least` bytes, so that a count for which there are too few is
-    /// damage before any room is made for it. Whoever knows how many there can be says so: [`Rest::list_of`].
+    /// What [`put_list`] wrote: at most `most` items, each of at least `least` bytes, so that a count for which there are
+    /// too few is damage before any room is made for it.
     pub fn list<T>(
         &mut self,
         what: &'static str,
-        least: usize,
+        (most, least): (usize, usize),
         mut read: impl FnMut(&mut Self) -> Result<T, Unreadable>,
     ) -> Result<Vec<T>, Unreadable> {
         let too_long = self.damaged(what);
         let count = usize::try_from(self.u32(what)?).map_err(|_| too_long)?;
-        if count > self.left.len() / least {
+        if count > most.min(self.left.len() / least) {
             return Err(too_long);
         }
         let mut list = Vec::with_capacity(count);
@@ -156,20 +158,6 @@ impl<'a> Rest<'a> {
             list.push(read(self)?);
         }
         Ok(list)
-    }
-
-    /// The same of at most so many.
-    pub fn list_of<T>(
-        &mut self,
-        what: &'static str,
-        (most, least): (usize, usize),
-        read: impl FnMut(&mut Self) -> Result<T, Unreadable>,
-    ) -> Result<Vec<T>, Unreadable> {
-        let too_long = self.damaged(what);
-        match self.left.first_chunk() {
-            Some(&count) if u32::from_le_bytes(count) as usize > most => Err(too_long),
-            _ => self.list(what, least, read),
-        }
     }
 
     fn array<const N: usize>(&mut self, what: &'static str) -> Result<[u8; N], Unreadable> {

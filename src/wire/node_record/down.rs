@@ -1,6 +1,6 @@
 //! What a home says to a gateway.
 
-use super::bytes::{Rest, put_id, put_list, put_position, put_session, put_sessions};
+use super::bytes::{Rest, WHAT_FITS, put_id, put_list, put_position, put_session, put_sessions};
 use super::envelope::{DELIVERED_LEAST, delivered, put_delivered};
 use super::{Unreadable, kind};
 use crate::limits::PARTITIONS_MOST;
@@ -90,7 +90,7 @@ impl Down {
             kind::DELIVER => Ok(Self::Deliver { sessions: rest.sessions()?, delivered: delivered(rest)? }),
             kind::MARK => Ok(Self::Mark {
                 echo: rest.u64("echo")?,
-                heads: rest.list_of("heads", (usize::from(PARTITIONS_MOST), HEAD), head)?,
+                heads: rest.list("heads", (usize::from(PARTITIONS_MOST), HEAD), head)?,
             }),
             _ => Err(Unreadable::NewerVersion),
         }
@@ -136,7 +136,7 @@ fn say(kind: u8, rest: &mut Rest<'_>) -> Result<ToSession, Unreadable> {
             let through = rest.position()?;
             Ok(ToSession::Replay {
                 ask,
-                envelopes: rest.list("envelopes", DELIVERED_LEAST, delivered)?,
+                envelopes: rest.list("envelopes", (WHAT_FITS, DELIVERED_LEAST), delivered)?,
                 through,
             })
         }

@@ -1,7 +1,7 @@
 //! Sessions as a gateway presents them, and how many of them one record takes.
 
 use super::Unreadable;
-use super::bytes::{ID_LEAST, Rest, SESSION, put_id, put_list, put_position, put_session};
+use super::bytes::{ID_LEAST, Rest, SESSION, WHAT_FITS, put_id, put_list, put_position, put_session};
 use crate::limits::{FROM_LAST, ID_BYTES};
 use crate::model::{Ask, BadCursor, Credit, Cursor, HelloFrom, HelloSession, Start, StartFrom};
 
@@ -50,7 +50,7 @@ pub fn put_hello_sessions(sessions: &[HelloSession], out: &mut Vec<u8>) {
 }
 
 pub fn hello_sessions(rest: &mut Rest<'_>) -> Result<Vec<HelloSession>, Unreadable> {
-    rest.list("sessions", LEAST, |rest| {
+    rest.list("sessions", (WHAT_FITS, LEAST), |rest| {
         let (client, session) = (rest.client()?, rest.session()?);
         let (ask, credit) = question(rest)?;
         let (by_token, issued_at) = token(rest)?;
