@@ -10,7 +10,7 @@ pub use container::{decode, encode};
 
 use super::json;
 use crate::limits::MESSAGE_BYTES;
-use crate::model::{BadId, Envelope, EnvelopeParts, IdRef, Kind};
+use crate::model::{BadId, Envelope, EnvelopeParts, IdRef, Kind, Texts};
 use std::fmt;
 
 /// The version we write.
@@ -75,15 +75,16 @@ pub fn parts_of(envelope: &Envelope) -> (impl Iterator<Item = Header<'_>>, Optio
         Kind::Erase => Some(b"erase"),
         Kind::Ephemeral => panic!("an ephemeral message was to be logged"),
     };
+    let Texts { from, id, copied_to, body, .. } = envelope.texts();
     let headers = [
-        ("v", Some(VERSION.as_bytes())),
-        ("from", envelope.from().map(|from| from.as_str().as_bytes())),
-        ("id", envelope.id().map(|id| id.as_str().as_bytes())),
-        ("to", envelope.copied_to()),
-        ("kind", kind),
+        ("v", VERSION.as_bytes()),
+        ("from", from),
+        ("id", id),
+        ("to", copied_to),
+        ("kind", kind.unwrap_or_default()),
     ];
-    let value = (envelope.kind() == Kind::Message).then(|| envelope.body());
-    (headers.into_iter().filter_map(|(name, value)| Some((name, value?))), value)
+    let value = kind.is_none().then_some(body);
+    (headers.into_iter().filter(|(_, value)| !value.is_empty()), value)
 }
 
 /// Bytes of an envelope's record as quotas count them: key, headers with their names, and value.
