@@ -6,22 +6,15 @@
 
 mod log;
 mod process;
+#[path = "../sim/wanted.rs"]
+mod wanted;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use world::{Tally, Weather, World};
 
-/// One seed of `COREPOST_SEED`, or `COREPOST_SEEDS` many, or as many as a quick look needs.
-fn seeds(few: u64) -> std::ops::Range<u64> {
-    let number = |name| std::env::var(name).ok().and_then(|text: String| text.parse::<u64>().ok());
-    match (number("COREPOST_SEED"), number("COREPOST_SEEDS")) {
-        (Some(seed), _) => seed..seed + 1,
-        (None, many) => 0..many.unwrap_or(few),
-    }
-}
-
 fn run(few: u64, weather: Weather) -> Tally {
-    let (mut sum, seeds) = (Tally::default(), seeds(few));
+    let (mut sum, seeds) = (Tally::default(), wanted::wanted(few));
     for seed in seeds.clone() {
         match catch_unwind(AssertUnwindSafe(|| World::new(seed, weather).run())) {
             Ok(tally) => sum.add(&tally),

@@ -22,13 +22,14 @@ mod seeds;
 mod stage;
 mod stories;
 mod truth;
+mod wanted;
 mod world;
 
 use plan::Plan;
 
 #[test]
 fn every_promise_holds_in_every_world() {
-    seeds::run(seeds::wanted(300), Plan::of);
+    seeds::run(wanted::wanted(300), Plan::of);
 }
 
 /// Each promise's text, on one core and on three, with the sessions at home and away from it.

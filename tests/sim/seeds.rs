@@ -7,15 +7,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, Once};
 
-/// Which seeds to run: one of `COREPOST_SEED`, or `COREPOST_SEEDS` many, or as many as a quick look needs.
-pub fn wanted(few: u64) -> std::ops::Range<u64> {
-    let number = |name| std::env::var(name).ok().and_then(|text: String| text.parse::<u64>().ok());
-    match (number("COREPOST_SEED"), number("COREPOST_SEEDS")) {
-        (Some(seed), _) => seed..seed + 1,
-        (None, many) => 0..many.unwrap_or(few),
-    }
-}
-
 /// Runs them all. Panics with a failure and how to see it again.
 pub fn run(seeds: std::ops::Range<u64>, plan: impl Fn(u64) -> Plan + Sync) -> Tally {
     let (many, started) = (seeds.end - seeds.start, std::time::Instant::now());
