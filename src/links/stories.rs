@@ -79,7 +79,7 @@ impl World {
         let alive = Alive::from([(GATEWAY, Since(1)), (HOME, Since(2))]);
         let mut world = Self {
             now_ms: 1_000_000,
-            uplinks: Uplinks::new(),
+            uplinks: Uplinks::default(),
             downlinks: Downlinks::default(),
             alive,
             up: Vec::new(),

@@ -7,7 +7,7 @@ use crate::model::{Generation, Peer, Stamp};
 use std::collections::BTreeMap;
 
 /// The links of this node's gateway.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Uplinks {
     links: BTreeMap<Peer, Uplink>,
     /// The greatest generation begun. One counter for all: a link that was forgotten does not begin an old one again.
@@ -17,11 +17,6 @@ pub struct Uplinks {
 }
 
 impl Uplinks {
-    /// None yet.
-    pub fn new() -> Self {
-        Self { links: BTreeMap::new(), last: Generation(0), own: None }
-    }
-
     /// Begins a link to this home, or its next life: the stamp of the hello that is to be said. `None` where there are
     /// [`LINKS`] others, or the home is not alive.
     ///
@@ -129,12 +124,6 @@ impl Uplinks {
     }
 }
 
-impl Default for Uplinks {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,7 +139,7 @@ mod tests {
     /// A gateway with a link to both homes.
     fn linked() -> Uplinks {
         let view = alive(&[(OWN, 1), (HOME, 2), (OTHER, 3)]);
-        let mut links = Uplinks::new();
+        let mut links = Uplinks::default();
         assert_eq!(links.on_view(OWN, &view), []);
         for home in [HOME, OTHER] {
             links.begin(home, &view, 0).unwrap();
@@ -204,7 +193,7 @@ mod tests {
 
     #[test]
     fn nobody_is_greeted_who_is_not_alive() {
-        assert_eq!(Uplinks::new().begin(HOME, &alive(&[(OWN, 1)]), 0), None);
+        assert_eq!(Uplinks::default().begin(HOME, &alive(&[(OWN, 1)]), 0), None);
     }
 
     const PATIENCE: u64 = super::super::PATIENCE_MS;

@@ -12,7 +12,7 @@ pub struct Peer {
 }
 
 /// A link's life, from one hello to the next. A gateway's later hello has a greater one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Generation(pub u64);
 
 /// Where a value stands on its link.
