@@ -91,11 +91,13 @@ impl Admin {
     /// A topic is made before every broker has heard of it.
     fn wait_until_all_know(&self, names: &[String]) -> Result<(), Trouble> {
         let deadline = Instant::now() + ANSWER;
-        while self.describe(names)?.0.len() < names.len() {
-            if Instant::now() > deadline {
-                return Err(self.silent());
+        for name in names {
+            while self.replicas(name)?.is_none() {
+                if Instant::now() > deadline {
+                    return Err(self.silent());
+                }
+                std::thread::sleep(LOOK);
             }
-            std::thread::sleep(LOOK);
         }
         Ok(())
     }
