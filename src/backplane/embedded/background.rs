@@ -3,7 +3,7 @@
 //! The store's worker writes memtables out and compacts for tenths of a second at a time, also right after a start,
 //! when every client comes back. Where it shares a CPU with a core or a reader, each of them waits for the end of its
 //! time slice, about 3 ms, at each of its wakes: a replay after a restart took 3 ms instead of 0.2, and up to 8.
-//! With the lowest priority it gives way at once (the longest of 20 took 1.3 ms), and where the CPU is busy all the
+//! With the lowest priority it gives way at once (the longest of 20 took 1.4 ms), and where the CPU is busy all the
 //! time it still has one and a half percent of it, enough for a few thousand rows a second. Nices of 5, 10 and 15 and
 //! shorter slices for everyone else were measured too: medians became as short, the longest did not.
 
