@@ -9,9 +9,7 @@ The server is pinned to one CPU and the load generator to another. Each round ru
 turn, so that whatever the machine does it does to all; a figure is the median of the rounds' *ratios*.
 """
 
-import argparse
 import contextlib
-import json
 import os
 import shutil
 import socket
@@ -20,31 +18,24 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from rounds import (CPU, arguments, baseline, cargo, chosen, end, metric, once, perform, ratio, report_of, rounds, show,
+                    table)
+
 # What the issue measured (µs of server CPU per message); a baseline that strays by over 15 % is said.
 KNOWN = {("pairs-1", "relay"): 3.3, ("pairs-16", "relay"): 0.64,
          ("pairs-1", "tokio-router"): 5.8, ("pairs-16", "tokio-router"): 2.8}
-CPU = "server_cpu_us_each"
 
 
 def build(options):
     """Builds what is to be run and says where it is."""
-    def cargo(*args, cwd=ROOT, target=None):
-        env = dict(os.environ, **({"CARGO_TARGET_DIR": str(target)} if target else {}))
-        out = subprocess.run(["cargo", *args, "--message-format=json"], cwd=cwd, env=env, check=True,
-                             stdout=subprocess.PIPE, text=True).stdout
-        found = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
-        return {a["target"]["name"]: a["executable"] for a in found if a.get("executable")}
     programs = {}
     if not options.baselines_only:
         programs["corepost"] = options.corepost or cargo("build", "--release", "--bin", "corepost")["corepost"]
     programs["load"] = options.load or cargo("bench", "--no-run", "--bench", "load")["load"]
-    target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "baselines"
     for name in ("relay", "tokio-router"):
-        programs[name] = cargo("build", "--release", cwd=ROOT / "benches/baselines" / name, target=target)[name]
+        programs[name] = baseline(name)
     return programs
 
 
@@ -79,18 +70,10 @@ class Server:
 
     def metric(self, name):
         """The sum of a counter over all its labels."""
-        with urllib.request.urlopen(f"http://{self.admin}/metrics", timeout=5) as answer:
-            lines = answer.read().decode().splitlines()
-        return sum(float(line.rsplit(" ", 1)[1]) for line in lines
-                   if line.startswith((name + "{", name + " ")))
+        return metric(self.admin, name)
 
     def stop(self):
-        self.process.terminate()
-        try:
-            self.process.wait(20)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        end(self.process)
 
 
 def wait_for(port):
@@ -132,50 +115,13 @@ class Bench:
                    "--pid", str(server.process.pid), "--json", *map(str, args)]
         if cpu:
             command += ["--cpu", str(self.options.load_cpu)]
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        if done.returncode != 0:
-            raise SystemExit(f"{' '.join(command)}\n{done.stderr}")
-        return json.loads(done.stdout)
+        return report_of(command)
 
     def targets(self, *names):
         return [name for name in names if name in self.programs]
 
     def rounds(self, targets, run):
-        """`{target: [report of each round]}`, targets in turn within each round."""
-        found = {target: [] for target in targets}
-        for number in range(self.options.rounds):
-            for target in targets:
-                found[target].append(run(target))
-                print(f"  round {number + 1} {target}: {json.dumps(found[target][-1])}", file=sys.stderr)
-        return found
-
-
-def show(value):
-    return f"{value:.2f}" if value < 100 else f"{value:.0f}"
-
-
-def table(title, found, figure, unit):
-    """Each target's rounds."""
-    print(f"\n**{title}**, {unit}\n")
-    rounds = range(1, 1 + max(len(reports) for reports in found.values()))
-    print("| | " + " | ".join(f"round {n}" for n in rounds) + " | median |")
-    print("|---" * (len(rounds) + 2) + "|")
-    for target, reports in found.items():
-        values = [report[figure] for report in reports]
-        print(f"| {target} | " + " | ".join(map(show, values)) + f" | {show(statistics.median(values))} |")
-
-
-def ratio(found, ours, theirs, figure, limit, goal=None):
-    """The median of the rounds' ratios, against its limit."""
-    if ours not in found or theirs not in found:
-        return
-    ratios = [a[figure] / b[figure] for a, b in zip(found[ours], found[theirs]) if b[figure]]
-    if not ratios:
-        return
-    middle = statistics.median(ratios)
-    wanted = f"≤ {limit}" + (f", goal {goal}" if goal else "")
-    verdict = "holds" if middle <= limit else "**does not hold**"
-    print(f"\n{ours} / {theirs}: {' '.join(map(show, ratios))}, median **{show(middle)}** ({wanted}: {verdict})")
+        return rounds(self.options.rounds, targets, run)
 
 
 def strays(case, found):
@@ -291,13 +237,6 @@ def bare_fsync(directory):
     return {"ack_p50_us": statistics.median(times)}
 
 
-def once(title, report, figures):
-    """A single run, some of its figures."""
-    print(f"\n**{title}**\n")
-    for figure, wanted in figures.items():
-        print(f"- {figure}: **{report.get(figure, '—')}** ({wanted})")
-
-
 def idle(bench):
     secret = bench.scratch / "secret"
     secret.write_bytes(os.urandom(32))
@@ -353,38 +292,18 @@ BASELINE_CASES = ("pairs-1", "pairs-16", "fanout", "rate")
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)}; all without any")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=5)
+    parser = arguments(__doc__, CASES)
     parser.add_argument("--server-cpu", type=int, default=0)
     parser.add_argument("--load-cpu", type=int, default=1)
     parser.add_argument("--rows", type=int, default=5_000_000, help="in the store before the durable case")
     parser.add_argument("--retained", type=int, default=10_000_000, help="in the store before the replay case")
-    parser.add_argument("--dir", help="where data directories are made; a disk, not memory")
-    parser.add_argument("--corepost", help="a binary instead of building one")
-    parser.add_argument("--load", help="a load generator instead of building one")
     parser.add_argument("--baselines-only", action="store_true")
-    options = parser.parse_args()
-    wrong = [case for case in options.cases if case not in CASES]
-    if wrong:
-        parser.error(f"no such case: {', '.join(wrong)}")
+    options = chosen(parser, CASES)
     bench = Bench(options)
     try:
-        print(f"`benches/compare.py {' '.join(sys.argv[1:])}`, {cpu_name()}, Linux {os.uname().release}, "
-              f"{time.strftime('%Y-%m-%d')}")
-        for case in options.cases or (BASELINE_CASES if options.baselines_only else CASES):
-            print(f"{case}…", file=sys.stderr)
-            CASES[case](bench)
-            sys.stdout.flush()
+        perform(bench, CASES, options.cases or (BASELINE_CASES if options.baselines_only else CASES))
     finally:
         shutil.rmtree(bench.scratch, ignore_errors=True)
-
-
-def cpu_name():
-    with open("/proc/cpuinfo", encoding="utf-8") as info:
-        names = [line.split(":", 1)[1].strip() for line in info if line.startswith("model name")]
-    return f"{len(names)} × {names[0] if names else 'unknown CPU'}"
 
 
 if __name__ == "__main__":

@@ -105,11 +105,12 @@ new_cluster() { # brokers
 }
 
 # A broker and controller in one. Beyond what any cluster of our size would have: what makes a dead broker leave the
-# in-sync replicas within 3 s instead of 9, for until then no produce with acks=all is answered (FINDINGS.md §4).
+# in-sync replicas within 3 s instead of 9, for until then no produce with acks=all is answered (FINDINGS.md §4). A lone
+# broker has nobody to wait for, and on a busy machine it would be fenced for being slow.
 properties() { # ID
-    local id=$1 n other client controller voters="" rf=1 isr=1
+    local id=$1 n other client controller voters="" rf=1 isr=1 session=30000
     n=$(brokers | wc -l)
-    ((n < 3)) || { rf=3 isr=2; }
+    ((n < 3)) || { rf=3 isr=2 session=3000; }
     read -r client controller <<<"$(ports "$id")"
     for other in $(brokers); do voters+="${voters:+,}$other@127.0.0.1:$(ports "$other" | cut -d' ' -f2)"; done
     cat <<-END
@@ -122,7 +123,7 @@ properties() { # ID
 	inter.broker.listener.name=PLAINTEXT
 	listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 	log.dirs=$dir/$id.data
-	broker.session.timeout.ms=3000
+	broker.session.timeout.ms=$session
 	broker.heartbeat.interval.ms=500
 	auto.create.topics.enable=false
 	default.replication.factor=$rf
@@ -311,6 +312,12 @@ signal() { # signal, ID
     alive "$2" || fail "broker $2 is not running"
     kill "-$1" "$(pid "$2")"
     [[ $1 != KILL ]] || while alive "$2"; do sleep 0.02; done
+    [[ $1 != STOP ]] || until stands "$(pid "$2")"; do sleep 0.02; done
+}
+
+# Every thread is stopped: one that was on a CPU when the signal came may still serve a request.
+stands() { # pid
+    ! cat "/proc/$1/task/"*/stat 2>/dev/null | sed 's/.*) //' | grep -qv '^[Tt]'
 }
 
 tool() { # name, arguments…

@@ -75,6 +75,10 @@ words! {
         Draining = "draining",
         /// A home that did not answer an attach in time.
         NoWelcome = "no_welcome",
+        /// A request about a client whose home, on another node, could not be asked or did not answer.
+        NoHome = "no_home",
+        /// A revocation in the log of a cluster that there was no room for: all tokens as old are refused.
+        Unrevoked = "unrevoked",
     }
 }
 
@@ -105,6 +109,8 @@ words! {
         DeadPeer = "dead_peer",
         /// An ack or error for a session that is gone.
         AnswerUnheard = "answer_unheard",
+        /// An answer of another node's home to a question whose time was over.
+        LateAnswer = "late_answer",
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! The modules in reading order, each layer naming only those above it (ARCHITECTURE.md has the table):
 //! - nouns: [`limits`], [`model`], [`counters`];
-//! - pure, values in and values out: [`log`], [`wire`], [`access`], [`client`], [`cluster`], [`links`], [`topics`],
-//!   [`router`];
+//! - pure, values in and values out: [`log`], [`wire`], [`access`], [`client`], [`cluster`], [`links`], [`post`], [`tail`],
+//!   [`topics`], [`router`];
 //! - effects, blind to each other: `mesh`, `net`, `http`, `backplane`, `host`, `admin`;
 //! - the shell that joins them: `config`, `node`; and the program: `cli`.
 //!
@@ -40,7 +40,9 @@ pub mod client;
 pub mod cluster;
 pub mod links;
 pub mod log;
+pub mod post;
 pub mod router;
+pub mod tail;
 pub mod topics;
 pub mod wire;
 

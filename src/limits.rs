@@ -44,6 +44,9 @@ pub const CHUNK_EXTRAS_BYTES: usize = 4 << 10;
 pub const HANDSHAKE_MS: u64 = 5_000;
 /// Time from upgrade to `welcome`. Later: close 1013, for the home could not answer.
 pub const WELCOME_MS: u64 = 10_000;
+/// Time for which a session that stands beyond what a node of a cluster has read of the log is waited for. Later: its
+/// cursor is refused, as `future`.
+pub const AHEAD_MS: u64 = 3_000;
 /// Default time between server pings to a socket from which nothing was heard.
 pub const PING_INTERVAL_MS: u64 = 25_000;
 /// Time after a ping within which any frame must come. Later: the peer is dead and its socket closed.
@@ -150,6 +153,17 @@ pub const PULL_DEFAULT: usize = 100;
 pub const PULL_MOST: usize = 1_000;
 /// Bytes of the messages of one HTTP pull, one more than fits excepted. Reached: the page ends there, with `more`.
 pub const PULL_BYTES: usize = 1 << 20;
+/// Questions of one core, for its HTTP API, that homes on other nodes have not answered. More: 503.
+pub const QUESTIONS: usize = 32;
+/// Of those, questions to one home: one that is silent leaves some for the others. More: 503.
+pub const QUESTIONS_OF_HOME: usize = 16;
+/// Time such a home has to answer. Later: 503, and its answer is dropped.
+pub const QUESTION_MS: u64 = 3_000;
+/// Pages of the log that one core reads for other nodes' pulls at a time. More: they are answered 503.
+pub const QUESTIONS_HEARD: usize = 32;
+/// Bytes of the messages of a pull that goes to another node, in one record, one larger message excepted. Reached: the page
+/// ends there, with `more`.
+pub const QUESTION_PAGE_BYTES: usize = 256 << 10;
 /// Log time a dedupe key is remembered (DESIGN.md §3.4).
 pub const DEDUPE_MS: u64 = 600_000;
 /// Offsets of a partition a dedupe key is remembered, whichever of the two ends first.
@@ -171,8 +185,72 @@ pub const KAFKA_BROKERS: usize = 64;
 pub const KAFKA_OPTIONS: usize = 128;
 /// Time Kafka has to answer one question about its topics. Later: the command that asked fails.
 pub const KAFKA_ANSWER_MS: u64 = 15_000;
+/// Time for one question of the follower about its partitions. Later: those that were not answered are asked about again.
+pub const KAFKA_ASK_MS: u64 = 5_000;
+/// The same for all that one beginning, or one look at where logs begin, asks.
+pub const KAFKA_ASK_TOGETHER_MS: u64 = 10_000;
+/// Time that one broker may take for the first little that is read from it at a node's start. Later: the next broker.
+pub const KAFKA_MEET_MS: u64 = 2_000;
 /// Time in which a Kafka where nobody listens may come to be there. Later: the command that asked fails.
 pub const KAFKA_COMING_MS: u64 = 3_000;
+/// Records that a node has under way to the mailbox topic. Reached: further appends are refused, until half of them are
+/// answered.
+pub const KAFKA_APPENDS: usize = 262_144;
+/// Bytes of those records, with [`KAFKA_RECORD_EXTRA`] each. Reached: likewise.
+pub const KAFKA_APPEND_BYTES: usize = 256 << 20;
+/// What a record under way costs beside its bytes, at librdkafka and here.
+pub const KAFKA_RECORD_EXTRA: usize = 512;
+/// An append that Kafka has not acknowledged for so long is refused, with all that its producer has under way.
+pub const KAFKA_GIVE_UP_MS: u64 = 30_000;
+/// librdkafka gives up so much later than we do, so that what fails fails together.
+pub const KAFKA_GIVE_UP_SLACK_MS: u64 = 5_000;
+/// Time an appender has at its stop for what is under way. Later: refused.
+pub const KAFKA_STOP_MS: u64 = 5_000;
+/// Batches of cores that are taken in one turn of the appender, before its reports are heard.
+pub const KAFKA_BATCHES_PER_TURN: usize = 64;
+/// Events that are taken from one producer in a row. More: after the other producers.
+pub const KAFKA_REPORTS: usize = 256;
+/// Partitions that an idempotent producer has at one broker: librdkafka has one in each request, and five requests under
+/// way (FINDINGS.md §4).
+pub const KAFKA_PARTITIONS_PER_BROKER: usize = 5;
+/// Producers of one kind in a node. Reached: each has more partitions at a broker, and an acknowledgement takes longer.
+pub const KAFKA_PRODUCERS: usize = 64;
+/// Time between two counts of the brokers that lead a partition.
+pub const KAFKA_COUNT_MS: u64 = 60_000;
+/// Bytes that are read ahead of all partitions of a topic together, if each has as many; and one answer of a broker beside.
+pub const KAFKA_READ_AHEAD_BYTES: u64 = 128 << 20;
+/// A partition's share of these, at least.
+pub const KAFKA_READ_AHEAD_LEAST: u64 = 128 << 10;
+/// And at most.
+pub const KAFKA_READ_AHEAD_MOST: u64 = 4 << 20;
+/// Records that are read ahead of one partition. Reached: its broker is asked for no more until some are taken.
+pub const KAFKA_READ_AHEAD_RECORDS: usize = 20_000;
+/// Bytes of history that are read ahead.
+pub const KAFKA_HISTORY_BYTES: u64 = 8 << 20;
+/// Records of one partition that are told in a row. More: after the other partitions.
+pub const KAFKA_TURN_RECORDS: usize = 256;
+/// Time that a trouble with connections is believed in after librdkafka spoke of it, which repeats itself twice a minute.
+pub const KAFKA_TROUBLE_MS: u64 = 40_000;
+/// Time between two looks at partitions of which nothing was heard.
+pub const KAFKA_SWEEP_MS: u64 = 1_000;
+/// Time for an answer to where the cluster log begins, and again to where it ends. Later: there is none.
+pub const KAFKA_END_MS: u64 = 1_000;
+/// Such questions that wait. More: not asked.
+pub const KAFKA_QUESTIONS: usize = 16;
+/// Records of ours that are under way to the cluster log. More: not written.
+pub const KAFKA_CLUSTER_RECORDS: usize = 64;
+/// A record of the cluster log that is not acknowledged for so long is told as not written.
+pub const KAFKA_CLUSTER_GIVE_UP_MS: u64 = 10_000;
+/// Records under way to other nodes by one producer. Reached: what comes is given up, and its link breaks.
+pub const KAFKA_NODE_RECORDS: usize = 100_000;
+/// Bytes of those records. Reached: likewise.
+pub const KAFKA_NODE_BYTES: usize = 64 << 20;
+/// A record to another node that did not come through for so long is given up: its link has broken for the silence.
+pub const KAFKA_NODE_GIVE_UP_MS: u64 = 4_000;
+/// Revocations that a node has under way to Kafka. More: refused.
+pub const KAFKA_REVOCATIONS: usize = 1_024;
+/// Peers that reports can name. Reached: their numbers begin anew, and a late report may name another.
+pub const KAFKA_PEERS: usize = 8_192;
 /// Cores of one node. More: a configuration error.
 pub const CORES: usize = 256;
 /// Messages that wait in a core's inbox, beyond which the log's thread waits before it tells the core more.
@@ -183,6 +261,12 @@ pub const OWN_FILES: usize = 128;
 pub const TAKE_MS: u32 = 30_000;
 /// Age beyond which what a core knows of its log is too old to say `welcome` or `live` from.
 pub const FRESH_MS: u64 = 1_000;
+/// Sessions of a core that join a home again at each tick, after theirs has moved or its link begins anew. More: the next.
+pub const JOINS_PER_TICK: usize = 2_048;
+/// Credit of a live session whose home has moved: it has missed little. More: it is stopped, and resumes with a share.
+pub const MOVED_CREDIT_BYTES: u32 = 4 << 10;
+/// Time after which a session that asked a home on another node, and was not answered, asks again.
+pub const ASK_AGAIN_MS: u64 = 2_000;
 /// Sessions that waited for a fresher log and are served at its next beat, and again at each tick. More: at the next.
 pub const STALE_PER_TICK: usize = 2_048;
 /// `send` patterns in one token. More: the token is refused.
@@ -212,13 +296,44 @@ pub const PROXY_NETWORKS: usize = 64;
 pub const RATE_MOST: u32 = 1_000_000_000;
 /// What `--sessions-per-client` may be raised to: a deliver names each session of its core.
 pub const SESSIONS_MOST: u32 = 4_096;
-/// Revocations a node remembers. Reached: `revoke=true` answers 503 and changes nothing.
+/// Revocations a node remembers. Reached: `revoke=true` answers 503 and changes nothing. Where another node of a cluster has
+/// written one more, all tokens as old as that are refused: whoever's they are, they can be renewed.
 pub const REVOCATIONS: usize = 1_000_000;
 /// Records of one commit of the store. Reached: the commit goes, and what waits is the next one. A commit may be
 /// larger by one core's turn, which is never split: of a batch, a prefix per recipient reaches the log.
 pub const COMMIT_RECORDS: usize = 4_096;
 /// Bytes of the envelopes of one commit. Reached: likewise.
 pub const COMMIT_BYTES: usize = 8 << 20;
+/// Time between two ticks of the thread that speaks to other nodes.
+pub const POST_TICK_MS: u64 = 100;
+/// Records of each topic that it takes in one turn. More: the next.
+pub const POST_TAKE: usize = 1_024;
+/// Time for which it waits for the end of this node's partition. Then it asks again with its next tick.
+pub const POST_BEGIN_MS: u64 = 1_000;
+/// Silence of the cluster topic, to which each node's own word comes every [`ALIVE_MS`], after which a node is not ready, and
+/// greets nobody.
+pub const KAFKA_SILENT_MS: u64 = 3_000;
+/// Longest turn of the thread that follows partitions without anything to do.
+pub const KAFKA_TURN_MS: u64 = 100;
+/// Records that it takes in one turn. More: the next, after the cores and the index have these.
+pub const KAFKA_FOLLOW_RECORDS: usize = 2_048;
+/// Time between two questions where the followed logs end.
+pub const KAFKA_WATCH_MS: u64 = 300;
+/// Time between two questions where they begin.
+pub const KAFKA_GROUND_MS: u64 = 60_000;
+/// Time after which history that nobody has asked for again is not read any more: longer than clients wait before they
+/// come back.
+pub const KAFKA_WANT_MS: u64 = 60_000;
+/// Time between two looks whether the mailbox topic is still the same: in a log made anew a node reads on for so long.
+pub const KAFKA_SAME_LOG_MS: u64 = 1_000;
+/// Looks at that, of which one asks, too, whether the topics keep their contract.
+pub const KAFKA_GUARD_LOOKS: u32 = 10;
+/// Time after which a partition that could not begin is asked about again.
+pub const KAFKA_BEGIN_AGAIN_MS: u64 = 5_000;
+/// Records of history in one batch.
+pub const KAFKA_FILL_RECORDS: usize = 512;
+/// Batches of history that wait for the thread that follows. More: reading history waits.
+pub const KAFKA_FILL_BATCHES: usize = 4;
 /// Time between two beats of a healthy log. Cores call their knowledge too old after [`FRESH_MS`].
 pub const BEAT_MS: u64 = 200;
 /// Threads that read the store.
@@ -235,7 +350,8 @@ pub const STORE_MEMTABLES: usize = 3;
 pub const STORE_JOURNAL_BYTES: u64 = 256 << 20;
 /// Retention is kept in so many time buckets, each dropped whole.
 pub const STORE_BUCKETS: u64 = 8;
-/// Buckets there may be after retention was changed. Reached: the newest bucket goes on until one is dropped.
+/// Buckets there may be after retention was changed. Reached: the newest bucket goes on until one is dropped; in an index,
+/// whose rows may be of any time, the one before goes on.
 pub const STORE_BUCKETS_MOST: usize = 32;
 /// Shortest time of a bucket.
 pub const STORE_BUCKET_MS: u64 = 1_000;
@@ -309,6 +425,8 @@ pub const CLUSTER_PARTITIONS: u16 = 1_024;
 /// What a node would say that waits until it has read the cluster log to its end. Reached: what comes is dropped and
 /// its link breaks.
 pub const UNSAID: usize = 65_536;
+/// Bytes of it. Reached: likewise.
+pub const UNSAID_BYTES: usize = 64 << 20;
 
 // One page fits the outbound budget, so a session with an empty buffer can always take one.
 const _: () = assert!(PAGE_BYTES + MESSAGE_BYTES * 2 <= OUTBOUND_BYTES);
@@ -328,6 +446,13 @@ const _: () = assert!(MESSAGE_BYTES < SALVAGED_BYTES && SALVAGED_BYTES < PUBLISH
 // A core takes some of the largest publishes at once, or many times as many pulls; and a page of a pull holds several of
 // the largest messages.
 const _: () = assert!(PUBLISH_BYTES * 4 <= BODY_BYTES && MESSAGE_BYTES * 8 <= PULL_BYTES);
+// What a home answers for a pull fits a record of the node topic (`kafka/topics.json`), with what each message costs beside
+// its bytes; and no more of it is on its way to one core than a hundredth of what its node may have.
+const _: () = assert!(QUESTION_PAGE_BYTES + PULL_MOST * 64 < 1 << 20 && MESSAGE_BYTES < QUESTION_PAGE_BYTES);
+const _: () = assert!(QUESTIONS * QUESTION_PAGE_BYTES * 8 <= KAFKA_NODE_BYTES);
+const _: () = assert!(QUESTIONS_OF_HOME < QUESTIONS);
+// A home that is not there any more is noticed later than who asks has patience.
+const _: () = assert!(QUESTION_MS < NODE_TIMEOUT_LEAST_MS as u64);
 // The largest list of recipients (each once, quoted, with a comma) and a useful body fit the skim limit.
 const _: () = assert!(RECIPIENTS * (ID_BYTES + 3) < SKIM_BYTES);
 // Who is held up keeps what one read has brought: a long one comes only after a full short one.
@@ -339,6 +464,12 @@ const _: () =
     assert!(STALE_PER_TICK > ACCEPTS_PER_TURN && (WELCOME_MS / TICK_MS) as usize * STALE_PER_TICK > 400_000);
 // The longest name of a topic, with its dot, is one that Kafka takes.
 const _: () = assert!(TOPIC_PREFIX_BYTES + ".mailbox".len() <= 249 && PARTITIONS <= PARTITIONS_MOST);
+// What is refused for want of room is one core's affair before it is the node's.
+const _: () = assert!(APPENDS_IN_FLIGHT < KAFKA_APPENDS && APPEND_BYTES_IN_FLIGHT < KAFKA_APPEND_BYTES);
+// One partition's records that are read ahead are a share of all.
+const _: () = assert!(
+    KAFKA_READ_AHEAD_LEAST <= KAFKA_READ_AHEAD_MOST && KAFKA_READ_AHEAD_MOST < KAFKA_READ_AHEAD_BYTES
+);
 // A core that hears every beat but one still knows enough, and idle cores are not called stale.
 const _: () = assert!(BEAT_MS * 2 < FRESH_MS);
 // A count is written long before the commits it would be counted from leave the dedupe window.
@@ -349,6 +480,8 @@ const _: () = assert!(STORE_DIRTY_COUNTS < STORE_COUNTS);
 const _: () = assert!(SKIM_BYTES > OUTBOX_BYTES && OUTBOX_BYTES > MESSAGE_BYTES);
 // The server's answer to an attach comes before the client stops waiting for it.
 const _: () = assert!(BACKOFF_FIRST_MS < BACKOFF_MOST_MS && BACKOFF_MOST_MS < RETRY_MOST_MS);
+// Two words may be late before the topic is called silent.
+const _: () = assert!(KAFKA_SILENT_MS >= 3 * ALIVE_MS);
 // One capped step and one tick, and there is still time for a record to come.
 const _: () = assert!(LOG_STEP_MS + ALIVE_MS < NODE_TIMEOUT_LEAST_MS as u64);
 // Records that are not written while one is under way are not missed: a node whose log stands still is not timed out.

@@ -21,11 +21,27 @@ pub enum Sabotage {
     CursorOmitted,
     /// A session that lies behind moves on with those that do not.
     AdvancedWhileBehind,
+    /// A reader is served from before what is covered.
+    ServedOutsideCoverage,
+    /// A partition is served before its dedupe window was read.
+    ServedBeforeWindow,
+    /// A duplicate opens no window of its own.
+    DuplicateOpensNoWindow,
+    /// A mark moves who became live in another term.
+    MarkOfAnotherTerm,
+    /// A session is live when its old home says so, or in answer to an old question.
+    StaleLiveObeyed,
+    /// A gateway does not look at the echo in marks.
+    EchoIgnored,
+    /// Links of a node that the view lacks are kept for ever.
+    StrangersKept,
+    /// Of several incarnations of an ordinal the oldest holds it.
+    OldestWins,
 }
 
 impl Sabotage {
-    /// All of them.
-    pub const ALL: &[Self] = &[
+    /// Those that show on a node alone.
+    pub const ALONE: &[Self] = &[
         Self::ResumeSkipsOne,
         Self::AckBeforeLog,
         Self::DeliverToAnyone,
@@ -33,6 +49,18 @@ impl Sabotage {
         Self::DedupeWithoutRecipient,
         Self::CursorOmitted,
         Self::AdvancedWhileBehind,
+    ];
+
+    /// Those that show in a cluster.
+    pub const CLUSTERED: &[Self] = &[
+        Self::ServedOutsideCoverage,
+        Self::ServedBeforeWindow,
+        Self::DuplicateOpensNoWindow,
+        Self::MarkOfAnotherTerm,
+        Self::StaleLiveObeyed,
+        Self::EchoIgnored,
+        Self::StrangersKept,
+        Self::OldestWins,
     ];
 }
 

@@ -178,3 +178,68 @@ fn a_flag_that_is_not_one_ends_in_two_with_the_nearest() {
     assert_eq!(code(&output), 2);
     assert!(err(&output).contains("--retention"), "{}", err(&output));
 }
+
+#[test]
+fn check_shows_a_cluster_and_no_value_of_an_option() {
+    let secret = "kafka_option = ['security.protocol=plaintext', 'sasl.password=hunter2']\n";
+    let config =
+        file("cluster.toml", format!("kafka = 'k1:9092,k2:9092'\nnode = 3\n{secret}retention = '1d'\n"));
+    let check = corepost(
+        &["check", "--config", &config, "--standby", "1"],
+        &[("COREPOST_NODE_TIMEOUT", "8s"), ("COREPOST_TOPIC_PREFIX", "chat")],
+    );
+    assert_eq!(code(&check), 0, "{}", err(&check));
+    let shown = out(&check);
+    for (start, end) in [
+        ("kafka = \"k1:9092,k2:9092\"", format!("# {config}:1")),
+        ("node = \"3\"", format!("# {config}:2")),
+        ("# kafka_option of security.protocol, sasl.password", format!("# {config}:3; values are not shown")),
+        ("standby = \"1\"", "# flag".into()),
+        ("node_timeout = \"8s\"", "# environment".into()),
+        ("topic_prefix = \"chat\"", "# environment".into()),
+        ("partitions = \"64\"", "# default".into()),
+        ("# retention ", "# means nothing in a cluster".into()),
+    ] {
+        let has = shown.lines().any(|line| line.starts_with(start) && line.ends_with(&end));
+        assert!(has, "{start} … {end}\n{shown}");
+    }
+    assert!(
+        err(&check)
+            .contains("note: --retention means nothing in a cluster: retention.ms of chat.mailbox counts")
+    );
+    assert!(!format!("{shown}{}", err(&check)).contains("hunter2"));
+}
+
+#[test]
+fn settings_of_a_cluster_without_a_kafka_end_in_two() {
+    for command in ["check", "serve"] {
+        let output =
+            corepost(&[command, "--partitions", "8", "--kafka-option", "sasl.password=hunter2"], &[]);
+        assert_eq!((code(&output), out(&output).as_str()), (2, ""));
+        let told = err(&output);
+        assert!(told.starts_with("2 mistakes"), "{told}");
+        for flag in ["--partitions", "--kafka-option"] {
+            let words = format!("flag {flag}: means nothing without --kafka; name the brokers");
+            assert!(told.contains(&words), "{words}\n{told}");
+        }
+        assert!(!told.contains("hunter2"), "{told}");
+    }
+}
+
+#[test]
+fn a_node_of_a_cluster_does_not_start_where_no_kafka_listens() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let kafka = format!("127.0.0.1:{port}");
+    let serve =
+        corepost(&["serve", "--kafka", &kafka, "--node", "3", "--kafka-option", "client.id=hunter2"], &[]);
+    assert_eq!((code(&serve), out(&serve).as_str()), (1, ""));
+    let told = err(&serve);
+    for words in [
+        format!("waiting for Kafka at {kafka}"),
+        format!("no Kafka listens at {kafka} ("),
+        "it has tried for 3 s: start it again when Kafka answers".into(),
+    ] {
+        assert!(told.contains(&words), "{words}\n{told}");
+    }
+    assert!(!told.contains("hunter2"), "{told}");
+}

@@ -6,7 +6,7 @@ mod kafka_support;
 
 use corepost::limits::PARTITIONS;
 use corepost::model::{IdRef, Topology};
-use kafka_support::{Cluster, code, corepost, errors, is_asked_for, text};
+use kafka_support::{Cluster, code, corepost, corepost_by_a_shell, errors, is_asked_for, text};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::Message;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
@@ -95,6 +95,7 @@ fn topics_are_made_once_checked_and_never_altered() {
     three_replicas_are_asked_for_unless_one_is_said(&cluster);
     another_prefix_is_another_cluster(&cluster);
     kafkas_own_producer_chooses_our_partitions(&cluster);
+    a_node_ends_before_its_topics_are_there_with_the_command_that_makes_them(&cluster);
 }
 
 #[cfg(feature = "kafka-tls")]
@@ -140,6 +141,37 @@ fn another_prefix_is_another_cluster(cluster: &Cluster) {
     let told = ends(&topics("create", cluster, &small), 0);
     assert!(told.contains("chat.eu.mailbox           4"), "{told}");
     assert_eq!(topics_there(&cluster.brokers).len(), 8);
+}
+
+/// The command is run as it was printed, by a shell.
+fn a_node_ends_before_its_topics_are_there_with_the_command_that_makes_them(cluster: &Cluster) {
+    let config = Path::new(env!("CARGO_TARGET_TMPDIR")).join("a node's.toml");
+    let options = "kafka_option = ['client.id=hunter2']";
+    fs::write(&config, format!("kafka = '{}'\nreplication = 1\n{options}\n", cluster.brokers)).unwrap();
+    let path = config.display().to_string();
+    let node = ["--config", &path, "--topic-prefix", "chat.node", "--partitions", "4", "--node", "3"];
+    // Which ends it once it has come past its topics.
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let (listen, data) = (taken.local_addr().unwrap().to_string(), config.with_extension("data"));
+    let place = ["--listen", &listen, "--data", data.to_str().unwrap()];
+    let serve = || corepost(&[&["serve"], &node[..], &place].concat());
+
+    let early = serve();
+    assert_eq!(ends(&early, 4), "");
+    let told = errors(&early);
+    assert!(told.contains("the topics break the contract, so this node does not start"), "{told}");
+    assert!(told.contains("REPLICATION 1") && !told.contains("hunter2"), "{told}");
+    let line = told.lines().map(str::trim).find(|line| line.starts_with("corepost topics create "));
+    let line = line.unwrap_or_else(|| panic!("no command: {told}"));
+    ends(&corepost_by_a_shell(line), 0);
+
+    // All brokers know of topics a moment after one has made them.
+    comes_to(1, serve);
+    let late = serve();
+    ends(&late, 1);
+    assert!(errors(&late).contains(&listen), "{}", errors(&late));
+    fs::remove_dir_all(data).unwrap();
+    fs::remove_file(config).unwrap();
 }
 
 /// What kafka/README.md gives to outside producers: Kafka's own console producer, the client ID as the key.

@@ -10,24 +10,11 @@ mod store_support;
 use corepost::backplane::{Options, Trouble};
 use corepost::log::ReadFrom;
 use corepost::model::{ErrorCode, Position};
-use std::path::{Path, PathBuf};
+use shim::with_a_failing_disk;
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 use store_support::*;
-
-/// Runs the test of this name again in a process whose disk the shim can make fail. Returns the flag file there.
-fn with_a_failing_disk(test: &str, dir: &Path) -> Option<PathBuf> {
-    if let Ok(flag) = std::env::var("POWERCUT_FAIL") {
-        return Some(flag.into());
-    }
-    let mut child = Command::new(std::env::current_exe().unwrap());
-    child.args([test, "--exact", "--nocapture", "--test-threads=1"]).env("LD_PRELOAD", shim::library());
-    // Whatever the child opens below is watched.
-    let status =
-        child.env("POWERCUT_DIR", dir.parent().unwrap()).env("POWERCUT_FAIL", dir.with_extension("flag"));
-    assert!(status.status().unwrap().success(), "{test} failed on a failing disk");
-    None
-}
 
 fn small() -> Options {
     Options { memtable_bytes: 128 << 10, ..options() }

@@ -5,9 +5,9 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use corepost::model::{
-    Ask, Attached, BadCursor, ClientId, Credit, Cursor, Delivered, Dismissal, Envelope, EnvelopeParts,
-    Generation, Head, HelloFrom, HelloSession, IdRef, Kind, Partition, Peer, Position, SessionRef, Stamp,
-    Start, StartFrom, ToHome, ToSession, Unresumed,
+    Ask, Asker, Attached, BadCursor, ClientId, Credit, Cursor, Delivered, Dismissal, Envelope, EnvelopeParts,
+    Findings, Generation, Head, HelloFrom, HelloSession, IdRef, Kind, Partition, Peer, Position, Pulled,
+    PulledEnvelope, Question, SessionInfo, SessionRef, Stamp, Start, StartFrom, ToHome, ToSession, Unresumed,
 };
 use corepost::wire::node_record::{Beside, Down, NodeRecord, Says, Unreadable, Up, VERSION};
 use serde_json::Value;
@@ -159,8 +159,48 @@ fn besides() -> Vec<(&'static str, Says)> {
     ]
 }
 
+const ASKER: Asker = Asker { core: 0x35, number: 0x81 };
+
+fn asks(question: Question) -> Says {
+    Says::Beside(Beside::Question { asker: ASKER, client: bob(), question })
+}
+
+fn finds(findings: Findings) -> Says {
+    Says::Beside(Beside::Findings { asker: ASKER, findings })
+}
+
+fn inquiries() -> Vec<(&'static str, Says)> {
+    let start = Start { cursor: None, from: StartFrom::Start };
+    let own = SessionInfo { gateway: None, session: SESSION, live: true, cursor_lag: 0, since_ms: SINCE_MS };
+    let other = SessionInfo {
+        gateway: Some(Peer { node: 0x36, incarnation: 0x37 }),
+        live: false,
+        cursor_lag: 0x82,
+        ..own
+    };
+    let message = delivered([Some("bob"), Some("alice"), Some("m-1")], b"");
+    let Delivered { envelope, at_ms, position, .. } = message;
+    let (resumed, envelopes) =
+        (Some(Err(Unresumed::Expired)), vec![PulledEnvelope { envelope, at_ms, position }]);
+    vec![
+        ("a question for the sessions of a client", asks(Question::Sessions)),
+        ("a question for a page of its mailbox", asks(Question::Pull { start, limit: 0x64 })),
+        ("a question that sends its sessions away", asks(Question::Disconnect)),
+        (
+            "found: a session of the home's node, and one of another",
+            finds(Findings::Sessions(vec![own, other])),
+        ),
+        (
+            "found: a page of one message",
+            finds(Findings::Pulled(Pulled { resumed, envelopes, cursor: POSITION, more: true })),
+        ),
+        ("found: its sessions were told to go", finds(Findings::Disconnected)),
+        ("found: nothing can be said now", finds(Findings::Unavailable)),
+    ]
+}
+
 fn ours() -> Vec<(&'static str, NodeRecord)> {
-    let says = [gateways(), homes(), besides()].concat();
+    let says = [gateways(), homes(), besides(), inquiries()].concat();
     let record = |says| NodeRecord { from: Peer { node: 1, incarnation: 2 }, to: 3, says };
     says.into_iter().map(|(name, says)| (name, record(says))).collect()
 }

@@ -35,12 +35,24 @@ pub struct Args {
     /// Whom.
     #[arg(long, value_enum, default_value = "corepost")]
     pub target: Target,
-    /// Where it listens.
-    #[arg(long, default_value = "127.0.0.1:8080")]
-    pub addr: SocketAddrV4,
-    /// The server's process: its CPU time and memory are read from /proc.
+    /// Where it listens. Of several nodes, client after client or pair after pair connects to the next.
+    #[arg(long, default_value = "127.0.0.1:8080", value_delimiter = ',')]
+    pub addr: Vec<SocketAddrV4>,
+    /// Where those connect that receive, of pairs; without it, where those do that send.
+    #[arg(long, value_delimiter = ',')]
+    pub to_addr: Vec<SocketAddrV4>,
+    /// The server's process or its nodes' processes: their CPU time and memory are read from /proc.
+    #[arg(long, value_delimiter = ',')]
+    pub pid: Vec<u32>,
+    /// Of a cluster, the ordinals of all nodes; for `--home`.
+    #[arg(long, value_delimiter = ',')]
+    pub nodes: Vec<u16>,
+    /// Clients are so chosen that their home is this node.
     #[arg(long)]
-    pub pid: Option<u32>,
+    pub home: Option<u16>,
+    /// Partitions of the cluster; for `--home`.
+    #[arg(long, default_value_t = 64)]
+    pub partitions: u16,
     /// The CPU to run on; the server should have another.
     #[arg(long)]
     pub cpu: Option<usize>,

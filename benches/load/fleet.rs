@@ -15,6 +15,7 @@ const PER_ADDRESS: usize = 8_000;
 
 /// How to connect one client.
 pub struct Dial {
+    pub server: SocketAddrV4,
     pub id: String,
     /// Its number, for a relay.
     pub number: u32,
@@ -71,7 +72,6 @@ impl Outs {
 /// All connections of a run.
 pub struct Fleet {
     target: Target,
-    server: SocketAddrV4,
     body_bytes: usize,
     epoll: Epoll,
     connections: Vec<Connection>,
@@ -87,10 +87,9 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    pub fn new(target: Target, server: SocketAddrV4, body_bytes: usize) -> io::Result<Self> {
+    pub fn new(target: Target, body_bytes: usize) -> io::Result<Self> {
         Ok(Self {
             target,
-            server,
             body_bytes,
             epoll: Epoll::new()?,
             connections: Vec::new(),
@@ -121,7 +120,7 @@ impl Fleet {
     pub fn dial(&mut self, dial: &Dial) -> io::Result<usize> {
         let number = self.connections.len();
         let from = Ipv4Addr::new(127, 0, 0, 2 + (number / PER_ADDRESS) as u8);
-        let stream = sys::connect(self.server, Some(from), dial.receive_bytes)?;
+        let stream = sys::connect(dial.server, Some(from), dial.receive_bytes)?;
         let mut hello = Vec::new();
         self.target.hello(&dial.id, dial.number, dial.token.as_deref(), &dial.query, &mut hello);
         // Over loopback a connection is mostly there when `connect` returns, whatever that says: then the request leaves

@@ -4,10 +4,11 @@ use crate::sys;
 use std::fs;
 use std::time::{Duration, Instant};
 
-/// A process to be watched.
+/// The process to be watched, or the processes of all nodes, as one.
 #[derive(Clone, Copy)]
 pub struct Server {
-    pid: u32,
+    /// There are as many for the whole of a run.
+    pids: &'static [u32],
 }
 
 /// What a window of time has cost.
@@ -29,26 +30,36 @@ pub struct Window {
 }
 
 impl Server {
-    pub fn new(pid: u32) -> Result<Self, String> {
-        let server = Self { pid };
-        server.cpu().map(|_| server).ok_or(format!("there is no process {pid} to read the CPU time of"))
+    pub fn new(pids: &[u32]) -> Result<Self, String> {
+        match pids.iter().find(|pid| cpu(**pid).is_none()) {
+            Some(pid) => Err(format!("there is no process {pid} to read the CPU time of")),
+            None => Ok(Self { pids: Vec::leak(pids.to_vec()) }),
+        }
     }
 
     /// User and system time so far.
     pub fn cpu(self) -> Option<Duration> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid)).ok()?;
-        // The second field, the name, may hold anything but ends with the last parenthesis.
-        let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-        let ticks: u64 = fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?;
-        Some(Duration::from_nanos(ticks * 1_000_000_000 / sys::ticks_per_second()))
+        self.pids.iter().map(|pid| cpu(*pid)).sum()
     }
 
-    /// Resident memory of its own, KiB.
+    /// Resident memory of their own, KiB.
     pub fn rss_kib(self) -> Option<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-        line.split_whitespace().next()?.parse().ok()
+        self.pids.iter().map(|pid| rss_kib(*pid)).sum()
     }
+}
+
+fn cpu(pid: u32) -> Option<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The second field, the name, may hold anything but ends with the last parenthesis.
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let ticks: u64 = fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?;
+    Some(Duration::from_nanos(ticks * 1_000_000_000 / sys::ticks_per_second()))
+}
+
+fn rss_kib(pid: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.split_whitespace().next()?.parse().ok()
 }
 
 impl Window {
@@ -81,5 +92,5 @@ impl Cost {
 }
 
 fn own_cpu() -> Option<Duration> {
-    Server { pid: std::process::id() }.cpu()
+    cpu(std::process::id())
 }

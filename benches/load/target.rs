@@ -22,6 +22,8 @@ pub enum Target {
     TokioRouter,
     /// `benches/baselines/relay`: TCP records of 160 bytes.
     Relay,
+    /// `benches/baselines/broadcast`: the same frames as Corepost's, durable ones only.
+    Broadcast,
 }
 
 /// What came from the server.
@@ -59,12 +61,18 @@ impl Target {
             Self::Corepost => "corepost",
             Self::TokioRouter => "tokio-router",
             Self::Relay => "relay",
+            Self::Broadcast => "broadcast",
         }
     }
 
     /// Whether the 101 already means that the connection is ready.
     pub fn up_at_switch(self) -> bool {
-        self == Self::TokioRouter
+        matches!(self, Self::TokioRouter | Self::Broadcast)
+    }
+
+    /// Whether it acknowledges what is in a log.
+    pub fn is_durable(self) -> bool {
+        matches!(self, Self::Corepost | Self::Broadcast)
     }
 
     /// The first bytes of a connection. `query` is what a mode adds for Corepost (`&from=start`).
@@ -75,7 +83,7 @@ impl Target {
                 record[..4].copy_from_slice(&(HELLO | number).to_le_bytes());
                 return out.extend_from_slice(&record);
             }
-            Self::TokioRouter => format!("/?id={id}{query}"),
+            Self::TokioRouter | Self::Broadcast => format!("/?id={id}{query}"),
             Self::Corepost if token.is_some() => format!("/v1/ws?v=1{query}"),
             Self::Corepost => format!("/v1/ws?client={id}{query}"),
         };
@@ -117,12 +125,14 @@ impl Target {
             }
             Self::TokioRouter if to.len() > 1 => format!(r#"{{"to":"*","body":{body}}}"#),
             Self::TokioRouter => format!(r#"{{"to":{to_json},"body":{body}}}"#),
-            Self::Corepost if durable => {
+            Self::Corepost | Self::Broadcast if durable => {
                 format!(r#"{{"type":"send","id":"{zeros}","to":{to_json},"body":{body}}}"#)
             }
-            Self::Corepost => format!(r#"{{"type":"send","to":{to_json},"ephemeral":true,"body":{body}}}"#),
+            Self::Corepost | Self::Broadcast => {
+                format!(r#"{{"type":"send","to":{to_json},"ephemeral":true,"body":{body}}}"#)
+            }
         };
-        let id_at = (durable && self == Self::Corepost).then_some(br#"{"type":"send","id":""#.len());
+        let id_at = (durable && self.is_durable()).then_some(br#"{"type":"send","id":""#.len());
         let body_at = json.len() - 1 - body.len() + 1;
         let to_at = json.find(&to_json).map_or(0, |at| at + 1);
         Template::masked(json.as_bytes(), id_at, to_at, body_at)

@@ -2,7 +2,7 @@
 //!
 //! Never a label per client, session or address: the number of series depends on the number of cores alone.
 
-use super::report::{CoreMemory, CoreReport, Reports};
+use super::report::{CoreMemory, CoreReport, Reports, Topic};
 use crate::counters::{Dropped, Histogram, Refusal, Stage};
 use std::borrow::Cow;
 
@@ -44,8 +44,19 @@ pub(super) enum Value {
 pub(super) struct Series(pub Vec<(Vec<Cow<'static, str>>, Value)>);
 
 impl Series {
-    fn add<const N: usize>(&mut self, labels: [&'static str; N], value: u64) {
+    pub(super) fn add<const N: usize>(&mut self, labels: [&'static str; N], value: u64) {
         self.0.push((labels.map(Cow::Borrowed).to_vec(), Value::Number(value as f64)));
+    }
+
+    /// One for each topic.
+    fn topics(
+        &mut self,
+        records: &[u64; Topic::ALL.len()],
+        labels: impl Fn(&'static str) -> Vec<Cow<'static, str>>,
+    ) {
+        for (&topic, &records) in Topic::ALL.iter().zip(records) {
+            self.0.push((labels(topic.as_str()), Value::Number(records as f64)));
+        }
     }
 
     /// One for each core that answered.
@@ -94,7 +105,7 @@ impl Series {
 /// The two classes of messages.
 const CLASSES: [&str; 2] = ["durable", "ephemeral"];
 
-/// All of them, but `corepost_build_info`, which is no report's.
+/// All of them, but those of a cluster, and `corepost_build_info`, which is no report's.
 pub const FAMILIES: &[Family] = &[
     Family {
         name: "corepost_sessions",
@@ -256,11 +267,14 @@ pub const FAMILIES: &[Family] = &[
     },
     Family {
         name: "corepost_records_read_total",
-        help: "Records applied, by topic.",
+        help: "Records read, by topic: of the embedded log by the core of their recipient; of Kafka's mailbox topic once each, by the node that serves their partition (the rest is corepost_records_reread_total).",
         kind: Kind::Counter,
         labels: &["core", "topic"],
-        read: |reports, series| {
-            series.words(reports, &["mailbox"], |topic| topic, |core, _| core.counters.records_read);
+        read: |reports, series| match &reports.cluster {
+            Some(cluster) => series.topics(&cluster.read, |topic| vec!["".into(), topic.into()]),
+            None => {
+                series.words(reports, &[Topic::Mailbox], Topic::as_str, |core, _| core.counters.records_read);
+            }
         },
     },
     Family {
@@ -268,7 +282,10 @@ pub const FAMILIES: &[Family] = &[
         help: "Records written, by topic.",
         kind: Kind::Counter,
         labels: &["topic"],
-        read: |reports, series| series.add(["mailbox"], reports.log.records_written),
+        read: |reports, series| match &reports.cluster {
+            Some(cluster) => series.topics(&cluster.written, |topic| vec![topic.into()]),
+            None => series.add([Topic::Mailbox.as_str()], reports.log.records_written),
+        },
     },
     Family {
         name: "corepost_memory_bytes",

@@ -1,7 +1,7 @@
 //! The reports as Prometheus text 0.0.4, made anew at each scrape: nothing is registered and nothing is kept.
 
-use super::Reports;
 use super::families::{FAMILIES, Family, Kind, MICROS, Series, Value};
+use super::{CLUSTER_FAMILIES, Reports};
 use crate::counters::Histogram;
 use prometheus::TextEncoder;
 use prometheus::proto::{self, Metric, MetricFamily, MetricType};
@@ -11,8 +11,10 @@ use std::borrow::Cow;
 pub fn render(reports: &Reports, build: &[(&'static str, String)]) -> String {
     let families: Vec<MetricFamily> = FAMILIES
         .iter()
+        .chain(CLUSTER_FAMILIES)
         .map(|family| read(family, reports))
-        // A family without series is an error to the encoder: before the first core has answered there are such.
+        // A family without series is an error to the encoder: such are there before the first core has answered, and
+        // where there is no cluster.
         .filter(|family| !family.get_metric().is_empty())
         .chain([build_info(build)])
         .collect();

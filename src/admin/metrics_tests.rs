@@ -1,7 +1,7 @@
 //! The text as a scraper reads it: once against a golden file, and every line against the format's rules.
 
 use super::*;
-use crate::admin::{CoreMemory, CoreReport, LogReport, Phase};
+use crate::admin::{ClusterReport, CoreMemory, CoreReport, LogReport, Phase};
 use crate::counters::{Dropped, Refusal};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,7 +25,44 @@ fn reports() -> Reports {
     let mut log = LogReport { records_written: 11, retained_bytes: 1 << 40, ..LogReport::default() };
     log.commit_us.observe(2_200);
     log.batch_records.observe(9);
-    Reports { cores: vec![Some(core), None], log, phase: Phase::Serving, resident_bytes: Some(12_345_678) }
+    let resident_bytes = Some(12_345_678);
+    Reports { cores: vec![Some(core), None], log, cluster: None, phase: Phase::Serving, resident_bytes }
+}
+
+/// The same of a node in a cluster.
+fn reports_of_a_cluster() -> Reports {
+    let by_word = || vec![("one", 1), ("other", 0)];
+    let cluster = ClusterReport {
+        is_member: true,
+        nodes: 3,
+        read: [100, 0, 42, 7],
+        reread: by_word(),
+        passed: by_word(),
+        written: [11, 0, 43, 8],
+        node_read: by_word(),
+        node_written: by_word(),
+        owned: 22,
+        served: 21,
+        fresh: 20,
+        lags: vec![(4, 0), (63, 17)],
+        over: by_word(),
+        stores_dropped: by_word(),
+        index_errors: 5,
+        state_troubles: by_word(),
+        views: 6,
+        links_broken: by_word(),
+        links: [2, 1],
+        hellos: [3, 4],
+        post_drops: by_word(),
+        waiting: [9, 900],
+        refused: [10, 12],
+        under_way: [13, 1_300],
+        producers: 14,
+        made_anew: 15,
+        brokers: 16,
+        ..ClusterReport::default()
+    };
+    Reports { cluster: Some(cluster), ..reports() }
 }
 
 fn text(reports: &Reports) -> String {
@@ -34,10 +71,29 @@ fn text(reports: &Reports) -> String {
 
 #[test]
 fn the_text_is_the_golden_one() {
-    let golden = "src/admin/metrics_golden.txt";
-    let text = text(&reports());
+    is_golden("src/admin/metrics_golden.txt", &text(&reports()));
+}
+
+#[test]
+fn what_a_cluster_adds_and_changes_is_the_golden_one_too() {
+    let alone = text(&reports());
+    let lines: BTreeSet<&str> = alone.lines().collect();
+    let together = text(&reports_of_a_cluster());
+    let added = together.lines().filter(|line| !lines.contains(line)).map(|line| format!("{line}\n"));
+    is_golden("src/admin/metrics_golden_cluster.txt", &added.collect::<String>());
+    let of_mailbox =
+        |line: &&str| line.starts_with("corepost_records_read_total") && line.contains("mailbox");
+    let read: Vec<&str> = together.lines().filter(of_mailbox).collect();
+    assert_eq!(
+        read,
+        ["corepost_records_read_total{topic=\"mailbox\"} 100"],
+        "counted once, not by cores again"
+    );
+}
+
+fn is_golden(golden: &str, text: &str) {
     if std::env::var_os("COREPOST_BLESS").is_some() {
-        std::fs::write(golden, &text).unwrap();
+        std::fs::write(golden, text).unwrap();
     }
     let expected = std::fs::read_to_string(golden).unwrap();
     let differs = text.lines().zip(expected.lines()).find(|(ours, golden)| ours != golden);
@@ -46,19 +102,29 @@ fn the_text_is_the_golden_one() {
 
 #[test]
 fn the_text_is_valid_and_a_node_without_cores_has_one_too() {
-    let families = parse(&text(&reports()));
-    for family in FAMILIES {
+    let families = parse(&text(&reports_of_a_cluster()));
+    for family in FAMILIES.iter().chain(CLUSTER_FAMILIES) {
         assert!(families.contains_key(family.name), "{} is missing", family.name);
     }
-    assert_eq!(families.len(), FAMILIES.len() + 1);
+    assert_eq!(families.len(), FAMILIES.len() + CLUSTER_FAMILIES.len() + 1);
     let log = LogReport::default();
-    parse(&text(&Reports { cores: vec![None], log, phase: Phase::Starting, resident_bytes: None }));
+    let (cores, cluster) = (vec![None], None);
+    parse(&text(&Reports { cores, log, cluster, phase: Phase::Starting, resident_bytes: None }));
+}
+
+#[test]
+fn without_kafka_what_only_a_cluster_has_is_absent() {
+    let families = parse(&text(&reports()));
+    assert_eq!(families.len(), FAMILIES.len() + 1);
+    for family in CLUSTER_FAMILIES {
+        assert!(!families.contains_key(family.name), "{} means nothing there", family.name);
+    }
 }
 
 #[test]
 fn names_and_kinds_agree() {
     let mut names = BTreeSet::new();
-    for family in FAMILIES {
+    for family in FAMILIES.iter().chain(CLUSTER_FAMILIES) {
         assert!(names.insert(family.name), "{} is there twice", family.name);
         assert_eq!(family.name.ends_with("_total"), family.kind == Kind::Counter, "{}", family.name);
         assert_eq!(

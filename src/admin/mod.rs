@@ -5,6 +5,7 @@
 //! be dropped when its time is up, and which is never refused.
 
 mod answer;
+mod cluster_families;
 mod families;
 mod health;
 mod memory;
@@ -13,11 +14,14 @@ mod questions;
 mod report;
 mod server;
 
+pub use cluster_families::CLUSTER_FAMILIES;
 pub use families::{FAMILIES, Family, Kind};
 pub use health::{Unready, unready};
 pub use metrics::render;
 pub use questions::Question;
-pub use report::{CoreMemory, CoreReport, LogReport, LogTrouble, Phase, Reports};
+pub use report::{
+    ByWord, ClusterReport, CoreMemory, CoreReport, LogReport, LogTrouble, Phase, Reports, Topic,
+};
 
 use std::net::{SocketAddr, TcpListener};
 use std::{fmt, io};
@@ -30,6 +34,8 @@ pub struct Sources {
     pub ask: Box<dyn Fn(u16, Question) + Send>,
     /// How the log is.
     pub log: Box<dyn Fn() -> LogReport + Send>,
+    /// How its part in a cluster is, if it has one.
+    pub cluster: Box<dyn Fn() -> Option<ClusterReport> + Send>,
     /// How far the node's life is.
     pub phase: Box<dyn Fn() -> Phase + Send>,
     /// Labels of `corepost_build_info`, `version` among them.

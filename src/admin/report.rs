@@ -37,6 +37,20 @@ words! {
     }
 }
 
+words! {
+    /// A topic that records are read from and written to: `topic` of `corepost_records_read_total` and its sister.
+    Topic {
+        /// Messages. The embedded log is called by this name, too.
+        Mailbox = "mailbox",
+        /// What is kept of clients.
+        State = "state",
+        /// What nodes say to each other.
+        Node = "node",
+        /// Membership.
+        Cluster = "cluster",
+    }
+}
+
 /// How far a node's life is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
@@ -123,6 +137,76 @@ impl Default for LogReport {
     }
 }
 
+/// Numbers by a fixed word of each.
+pub type ByWord = Vec<(&'static str, u64)>;
+
+/// What a node of a cluster says beside the rest: its membership, its part of the log, its links. Counts are since the start.
+#[derive(Clone, Debug, Default)]
+pub struct ClusterReport {
+    /// The newest view has it.
+    pub is_member: bool,
+    /// Nodes of that view.
+    pub nodes: u64,
+    /// Time since the cluster log said anything, which each node's own word does once a second, milliseconds.
+    pub silent_ms: u64,
+    /// Why Kafka takes nothing, where that will not pass by itself, and what to do.
+    pub trouble: Option<String>,
+    /// The topics break their contract, so that nothing is appended.
+    pub topics_broken: bool,
+    /// The index takes nothing now.
+    pub index_failed: bool,
+    /// Records read, by [`Topic`]; those of the mailbox topic once each.
+    pub read: [u64; Topic::ALL.len()],
+    /// Records of the mailbox topic read beside that, by why.
+    pub reread: ByWord,
+    /// Of all that was read of it, what became no message, by why.
+    pub passed: ByWord,
+    /// Records written, by [`Topic`].
+    pub written: [u64; Topic::ALL.len()],
+    /// Node records read, by what they are for.
+    pub node_read: ByWord,
+    /// Node records written, likewise.
+    pub node_written: ByWord,
+    /// Partitions that are its own.
+    pub owned: u64,
+    /// Of these, those that it serves.
+    pub served: u64,
+    /// Of these, those of which it knows that nothing is missing.
+    pub fresh: u64,
+    /// By partition that it serves, offsets not read yet.
+    pub lags: Vec<(u16, u64)>,
+    /// Partitions begun anew or given up, by why.
+    pub over: ByWord,
+    /// What the index had of partitions and was worth nothing, by why.
+    pub stores_dropped: ByWord,
+    /// Times the index took nothing.
+    pub index_errors: u64,
+    /// What went wrong with the state topic, by what.
+    pub state_troubles: ByWord,
+    /// Views of the cluster told.
+    pub views: u64,
+    /// Links whose life ended, by why.
+    pub links_broken: ByWord,
+    /// Links now: to homes, from gateways.
+    pub links: [u64; 2],
+    /// Hellos: said, taken.
+    pub hellos: [u64; 2],
+    /// Values for other nodes, or from them, that went no further, by why.
+    pub post_drops: ByWord,
+    /// Values that wait until they may be said, and their bytes.
+    pub waiting: [u64; 2],
+    /// Appends refused: because too much was under way, because Kafka did not acknowledge them.
+    pub refused: [u64; 2],
+    /// Appends under way, and their bytes.
+    pub under_way: [u64; 2],
+    /// Producers for messages.
+    pub producers: u64,
+    /// Producers that had failed for good.
+    pub made_anew: u64,
+    /// Brokers that lead a partition of the mailbox topic.
+    pub brokers: u64,
+}
+
 /// A whole node, as far as it answered.
 #[derive(Debug)]
 pub struct Reports {
@@ -130,6 +214,8 @@ pub struct Reports {
     pub cores: Vec<Option<CoreReport>>,
     /// The log.
     pub log: LogReport,
+    /// Of a node in a cluster.
+    pub cluster: Option<ClusterReport>,
     /// How far its life is.
     pub phase: Phase,
     /// Memory of the process that is in RAM.

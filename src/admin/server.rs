@@ -136,6 +136,7 @@ impl Desk {
         Reports {
             cores: self.questions.ask(&self.sources).await,
             log: (self.sources.log)(),
+            cluster: (self.sources.cluster)(),
             phase: (self.sources.phase)(),
             resident_bytes: memory::resident_bytes(),
         }

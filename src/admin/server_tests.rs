@@ -36,6 +36,7 @@ fn start() -> (Arc<Node>, SocketAddr) {
         cores: 2,
         ask: Box::new(move |core, question| ask.ask(core, question)),
         log: Box::new(move || LogReport { trouble: *log.trouble.lock().unwrap(), ..LogReport::default() }),
+        cluster: Box::new(|| None),
         phase: Box::new(move || match phase.phase.load(SeqCst) {
             0 => Phase::Serving,
             1 => Phase::Draining,
@@ -164,6 +165,7 @@ fn a_port_in_use_is_an_error_that_says_so() {
         cores: 0,
         ask: Box::new(|_, _| {}),
         log: Box::new(LogReport::default),
+        cluster: Box::new(|| None),
         phase: Box::new(|| Phase::Starting),
         build: vec![],
     };

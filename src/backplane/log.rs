@@ -1,6 +1,7 @@
 //! The log a node runs on: a closed list, so that every use of it is plain to see.
 
-use super::embedded::{Embedded, Health};
+use super::embedded::Embedded;
+use super::kafka_log::KafkaLog;
 use crate::log::{Append, Read, Revocation, Ticket};
 
 /// A log. All its methods return at once; answers come as [`crate::log::LogEvent`]s.
@@ -8,6 +9,8 @@ use crate::log::{Append, Read, Revocation, Ticket};
 pub enum Log {
     /// A store of this node's own.
     Embedded(Embedded),
+    /// Kafka's, of which this node has a part.
+    Kafka(KafkaLog),
 }
 
 impl Log {
@@ -15,6 +18,7 @@ impl Log {
     pub fn append(&self, appends: Vec<Append>) {
         match self {
             Self::Embedded(log) => log.append(appends),
+            Self::Kafka(log) => log.append(appends),
         }
     }
 
@@ -22,6 +26,7 @@ impl Log {
     pub fn revoke(&self, ticket: Ticket, revocation: Revocation) {
         match self {
             Self::Embedded(log) => log.revoke(ticket, revocation),
+            Self::Kafka(log) => log.revoke(ticket, revocation),
         }
     }
 
@@ -29,13 +34,7 @@ impl Log {
     pub fn read(&self, read: Read) {
         match self {
             Self::Embedded(log) => log.read(read),
-        }
-    }
-
-    /// How it is.
-    pub fn health(&self) -> &Health {
-        match self {
-            Self::Embedded(log) => log.health(),
+            Self::Kafka(log) => log.read(read),
         }
     }
 
@@ -43,6 +42,7 @@ impl Log {
     pub fn stop(&self) {
         match self {
             Self::Embedded(log) => log.stop(),
+            Self::Kafka(log) => log.stop(),
         }
     }
 }

@@ -4,10 +4,18 @@
 //! a function of the shell's, which never blocks.
 
 mod embedded;
+pub mod index;
 pub mod kafka;
+mod kafka_log;
 mod log;
+mod store;
+mod tidings;
 
-pub use embedded::{
-    Clock, Embedded, Health, HealthReading, OnThread, OpenError, Options, Recovered, Trouble,
+pub use embedded::{Clock, Embedded, Health, HealthReading, Options, Recovered, Trouble};
+pub use kafka_log::{
+    KafkaHealth, KafkaLog, KafkaLogError, KafkaLogOptions, KafkaReading, Reread, StateTrouble,
 };
 pub use log::Log;
+pub use store::OnThread;
+pub use store::directory::Kind as DirectoryKind;
+pub use store::open_error::OpenError;

@@ -12,7 +12,7 @@ pub enum Exit {
     Failed = 1,
     /// Arguments or configuration are wrong. Will not work before they are changed.
     Usage = 2,
-    /// The data directory is in use by another process or of a newer format.
+    /// The data directory is in use by another process, of a newer format, or a node's of the other kind.
     DataDirectory = 3,
     /// Kafka topics break the contract.
     Topics = 4,

@@ -3,7 +3,8 @@
 //! clap only splits them: a value that makes no sense is then told together with the mistakes in file and
 //! environment, and not alone.
 
-use crate::config::{Given, SETTINGS, Setting, of_topics};
+use crate::config::{Given, Setting, all_settings, of_topics};
+use crate::host::hostname;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
 /// What was written on the command line of `serve` or `check`.
@@ -15,7 +16,7 @@ pub struct Flags(Given);
 pub struct KafkaFlags(Given);
 
 impl Flags {
-    /// Together with the environment of this process.
+    /// Together with the environment of this process and the name of this machine.
     pub fn with_environment(self) -> Given {
         with_environment(self.0)
     }
@@ -33,6 +34,7 @@ fn with_environment(mut given: Given) -> Given {
     let text = |os: std::ffi::OsString| os.to_string_lossy().into_owned();
     given.environment = std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect();
     given.environment.sort();
+    given.hostname = hostname();
     given
 }
 
@@ -90,5 +92,5 @@ macro_rules! flags_of {
     };
 }
 
-flags_of!(Flags, SETTINGS.iter());
+flags_of!(Flags, all_settings());
 flags_of!(KafkaFlags, of_topics());

@@ -2,9 +2,9 @@
 
 use super::{Exit, Flags, logging, say};
 use crate::admin::Admin;
-use crate::backplane::OpenError;
-use crate::config::{Config, resolve};
-use crate::node::{Node, NodeConfig, Running, StartError};
+use crate::backplane::kafka::Trouble;
+use crate::config::{ClusterConfig, ClusterTopics, ClusterTrouble, Config, check_cluster, resolve};
+use crate::node::{Ending, Node, NodeConfig, Running, StartError};
 use clap::Args;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -21,6 +21,7 @@ Examples:
   openssl rand 32 > jwt.key
   corepost serve --listen 0.0.0.0:8080 --jwt-key jwt.key      clients present tokens
   corepost serve --config corepost.toml --log-format json     in a container
+  corepost serve --kafka k1:9092,k2:9092 --node 3             a node of a cluster; `corepost topics create` comes first
 When it is ready it prints one line: ready listen=IP:PORT admin=IP:PORT
 SIGTERM drains: every session is told its own moment to go. SIGHUP reads the key files again.";
 
@@ -51,17 +52,23 @@ impl Serve {
 
 /// Runs a node until it is told to end.
 fn start(config: &Config) -> Exit {
+    let node = match config.cluster.as_ref().map(check).transpose() {
+        Ok(None) => NodeConfig::of(config),
+        Ok(Some(topics)) => NodeConfig::of_cluster(config, &topics),
+        Err(exit) => return exit,
+    };
     // Before anything starts, so that a signal is never met by the default action half-way.
     let mut signals = match Signals::new([SIGTERM, SIGINT, SIGHUP]) {
         Ok(signals) => signals,
         Err(error) => return fail(&format!("cannot listen for signals: {error}")),
     };
-    let running = match Node::start(&NodeConfig::of(config)) {
+    let running = match Node::start(&node) {
         Ok(running) => running,
-        Err(error @ StartError::Log(OpenError::InUse { .. } | OpenError::NewerFormat { .. })) => {
+        Err(StartError::Log(error)) if error.exit_code() == 3 => {
             fail(&error.to_string());
             return Exit::DataDirectory;
         }
+        Err(StartError::Refused(refusal)) => return ended(&Ending::Refused(refusal)),
         Err(error) => return fail(&error.to_string()),
     };
     let build =
@@ -70,6 +77,9 @@ fn start(config: &Config) -> Exit {
         Ok(admin) => admin,
         Err(error) => return fail(&error.to_string()),
     };
+    if let Some(exit) = join(&running, &mut signals) {
+        return exit;
+    }
     if say(&format!("ready listen={} admin={}\n", running.addr, admin.addr)) != Exit::Done {
         return fail("nobody reads standard output");
     }
@@ -79,7 +89,50 @@ fn start(config: &Config) -> Exit {
             _ => break,
         }
     }
-    drain(config.drain_window_ms, running, &mut signals)
+    match running.ending() {
+        Some(ending) => ended(&ending),
+        None => drain(config.drain_window_ms, running, &mut signals),
+    }
+}
+
+/// Waits until the node has joined its cluster, if it is one's. How the process ends, if it does before that.
+fn join(running: &Running, signals: &mut Signals) -> Option<Exit> {
+    let (begun, mut said) = (Instant::now(), Instant::now());
+    while !running.has_joined() {
+        let is_told = signals.pending().any(|signal| signal != SIGHUP);
+        // It may be the signal by which the node itself says that it must end.
+        if let Some(ending) = running.ending() {
+            return Some(ended(&ending));
+        }
+        if is_told {
+            return Some(Exit::Done);
+        }
+        if said.elapsed() > Duration::from_secs(2) {
+            said = Instant::now();
+            info!(waited = ?begun.elapsed(), "joining the cluster");
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    None
+}
+
+/// The node itself has found that it must end.
+fn ended(ending: &Ending) -> Exit {
+    let failed = fail(&ending.to_string());
+    [Exit::Topics, Exit::Cluster].into_iter().find(|exit| *exit as u8 == ending.exit_code()).unwrap_or(failed)
+}
+
+/// What a node needs of its cluster before it starts, or how the process ends without it.
+fn check(cluster: &ClusterConfig) -> Result<ClusterTopics, Exit> {
+    let brokers = &cluster.connection.brokers;
+    check_cluster(cluster, || warn!("waiting for Kafka at {brokers} …")).map_err(|trouble| {
+        fail(&trouble.to_string());
+        match trouble {
+            ClusterTrouble::Kafka { trouble: Trouble::Options(_), .. } => Exit::Usage,
+            ClusterTrouble::Kafka { .. } => Exit::Failed,
+            ClusterTrouble::Topics(_) => Exit::Topics,
+        }
+    })
 }
 
 fn fail(why: &str) -> Exit {
@@ -113,7 +166,11 @@ fn drain(window_ms: u64, running: Running, signals: &mut Signals) -> Exit {
         }
         std::thread::sleep(Duration::from_millis(20));
     }
+    let ending = running.ending();
     running.stop();
+    if let Some(ending) = ending {
+        return ended(&ending);
+    }
     info!(took = ?begun.elapsed(), "everything acknowledged is durable; the end");
     Exit::Done
 }

@@ -3,10 +3,9 @@
 
 use super::{Exit, KafkaFlags, say};
 use crate::backplane::kafka::{Admin, Trouble};
-use crate::config::{KafkaConfig, resolve_kafka};
-use crate::topics::{Contract, Difference, Found, Mending, NewTopic, Replication, table};
+use crate::config::{BrokenTopics, KafkaConfig, ONE_COPY, resolve_kafka};
+use crate::topics::{Contract, Found, NewTopic, Replication, table};
 use clap::{Args, Subcommand};
-use std::fmt::Write;
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -58,10 +57,7 @@ impl Topics {
 
 fn ask(kafka: &KafkaConfig, create: bool) -> Result<Exit, Trouble> {
     if kafka.plan.replication == Replication::One {
-        eprintln!(
-            "REPLICATION 1: each message is on one broker's disk only. If that disk fails, acknowledged messages are \
-             lost. For trials."
-        );
+        eprintln!("{ONE_COPY}");
     }
     let contract = Contract::of(&kafka.plan);
     let brokers = &kafka.connection.brokers;
@@ -83,38 +79,12 @@ fn ask(kafka: &KafkaConfig, create: bool) -> Result<Exit, Trouble> {
 fn tell(kafka: &KafkaConfig, contract: &Contract, found: &Found) -> Exit {
     let differences = contract.compare(found);
     let mut text = table(contract, found);
-    // Writing to a String does not fail.
-    let _ = write!(text, "{}", mendings(kafka, &differences));
+    if differences.is_empty() {
+        return say(&text);
+    }
+    text += &BrokenTopics::new(differences, &kafka.connection, &kafka.plan, &kafka.create).to_string();
     match say(&text) {
-        Exit::Done if differences.is_empty() => Exit::Done,
         Exit::Done => Exit::Topics,
         failed => failed,
     }
-}
-
-fn mendings(kafka: &KafkaConfig, differences: &[Difference]) -> String {
-    let mut text = String::new();
-    let (mut create, mut tool) = (false, false);
-    for difference in differences {
-        let mending =
-            difference.mending(&kafka.plan, &kafka.connection.brokers, kafka.connection.is_secured());
-        text += &match mending {
-            Mending::Create => {
-                create = true;
-                continue;
-            }
-            Mending::Tool(line) => {
-                tool = true;
-                format!("\n{difference}\n  {line}\n")
-            }
-            Mending::Choice(how) => format!("\n{difference}\n  {how}\n"),
-        };
-    }
-    if create {
-        text += "\nWhat is not there is made by `corepost topics create`, with the same flags.\n";
-    }
-    if tool {
-        text += "\nCorepost changes no topic that is there. The tools come with Kafka; `kafka/up.sh tool` runs them too.\n";
-    }
-    text
 }

@@ -1,6 +1,7 @@
 //! What all nodes of a cluster must have in common: its constants, and a protocol.
 //!
-//! Constants must be equal, or two nodes would give a client to different partitions or count different nodes as alive.
+//! Constants must be equal, or two nodes would give a client to different partitions, count different nodes as alive, or take
+//! the positions of one log for those of another.
 //! Protocols are ranges: the cluster speaks the lowest of all upper ends, so that it can be upgraded node by node.
 
 use std::fmt;
@@ -12,19 +13,21 @@ pub struct Constants {
     pub partitions: u16,
     /// Log time without an `alive` after which an incarnation is dead.
     pub node_timeout_ms: u32,
+    /// Which log the mailbox topic is. A topic that is made again is another one, which its nodes notice one by one.
+    pub log_epoch: u64,
 }
 
 /// One constant that two nodes have different values for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// The flag that sets it.
-    pub flag: &'static str,
+    /// The flag that sets it, or what it is.
+    pub what: &'static str,
     /// Its unit, for the message.
     pub unit: &'static str,
     /// Our value.
-    pub ours: u32,
+    pub ours: u64,
     /// The other's.
-    pub theirs: u32,
+    pub theirs: u64,
 }
 
 /// The versions of the protocol between nodes that a node can speak, both ends included.
@@ -36,14 +39,20 @@ pub struct Protocols {
     pub max: u16,
 }
 
+impl Difference {
+    /// What is of no flag: the mailbox topic was made again, or is of another Kafka.
+    pub const LOG: &str = "the epoch of the mailbox topic";
+}
+
 impl Constants {
     /// Every constant that is not the same.
     pub fn differences(self, theirs: Self) -> Vec<Difference> {
         let all = [
-            ("--partitions", "", u32::from(self.partitions), u32::from(theirs.partitions)),
-            ("--node-timeout", "ms", self.node_timeout_ms, theirs.node_timeout_ms),
+            ("--partitions", "", self.partitions.into(), theirs.partitions.into()),
+            ("--node-timeout", "ms", self.node_timeout_ms.into(), theirs.node_timeout_ms.into()),
+            (Difference::LOG, "", self.log_epoch, theirs.log_epoch),
         ];
-        let all = all.map(|(flag, unit, ours, theirs)| Difference { flag, unit, ours, theirs });
+        let all = all.map(|(what, unit, ours, theirs)| Difference { what, unit, ours, theirs });
         all.into_iter().filter(|difference| difference.ours != difference.theirs).collect()
     }
 }
@@ -63,8 +72,8 @@ impl Protocols {
 
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { flag, unit, ours, theirs } = self;
-        write!(f, "{flag} is {ours}{unit} here and {theirs}{unit} there")
+        let Self { what, unit, ours, theirs } = self;
+        write!(f, "{what} is {ours}{unit} here and {theirs}{unit} there")
     }
 }
 
@@ -92,12 +101,16 @@ mod tests {
 
     #[test]
     fn each_difference_is_named() {
-        let ours = Constants { partitions: 64, node_timeout_ms: 5_000 };
+        let ours = Constants { partitions: 64, node_timeout_ms: 5_000, log_epoch: 7 };
         let said = |theirs| ours.differences(theirs).iter().map(Difference::to_string).collect::<Vec<_>>();
         assert_eq!(said(ours), [""; 0]);
         assert_eq!(
-            said(Constants { partitions: 128, node_timeout_ms: 10_000 }),
-            ["--partitions is 64 here and 128 there", "--node-timeout is 5000ms here and 10000ms there"]
+            said(Constants { partitions: 128, node_timeout_ms: 10_000, log_epoch: 8 }),
+            [
+                "--partitions is 64 here and 128 there",
+                "--node-timeout is 5000ms here and 10000ms there",
+                "the epoch of the mailbox topic is 7 here and 8 there"
+            ]
         );
     }
 

@@ -94,7 +94,10 @@ impl Lives {
 
     /// The newest of each ordinal.
     pub fn view(&self) -> View {
-        let newest = |lives: &Vec<Life>| lives.last().expect("an ordinal without a life is not kept").member;
+        let newest = |lives: &Vec<Life>| {
+            let life = if crate::sabotaged!(OldestWins) { lives.first() } else { lives.last() };
+            life.expect("an ordinal without a life is not kept").member
+        };
         View::new(self.by_ordinal.values().map(newest).collect())
     }
 

@@ -118,7 +118,7 @@ impl Members {
     ///
     /// Panics if a setting is out of its bounds: they were checked with the configuration.
     pub fn new(me: Settings, now_ms: u64, out: &mut Vec<Output>) -> Self {
-        let Constants { partitions, node_timeout_ms } = me.constants;
+        let Constants { partitions, node_timeout_ms, log_epoch: _ } = me.constants;
         assert!(usize::from(me.ordinal) < NODES, "ordinal {} is none of a node", me.ordinal);
         assert!((1..=CLUSTER_PARTITIONS).contains(&partitions), "{partitions} partitions");
         assert!(
@@ -280,7 +280,7 @@ impl Members {
                 self.highest = self.highest.max(Some(record.incarnation));
             }
             let is_newer = record.say == Say::Alive && record.incarnation > self.incarnation;
-            if is_newer && self.claim == Claim::Held {
+            if is_newer && self.claim == Claim::Held && !crate::sabotaged!(OldestWins) {
                 return Some(Refusal::Replaced { ordinal: record.ordinal, by: record.incarnation });
             }
         }

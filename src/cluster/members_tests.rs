@@ -317,6 +317,20 @@ fn a_starter_that_must_read_again_does_not_take_old_words_for_fresh_ones() {
 }
 
 #[test]
+fn a_node_that_has_seen_the_topic_made_again_waits_for_those_that_have_not() {
+    let mut rig = cluster(&[0, 1]);
+    let mut settings = settings(2, 1 << 30);
+    settings.constants.log_epoch += 1;
+    let early = rig.start(settings);
+    rig.pass(2);
+    assert!(matches!(rig.nodes[early].refused, Some(Refusal::OtherConstants { .. })));
+    rig.nodes.iter_mut().for_each(|node| node.is_paused = true);
+    let late = rig.start(settings);
+    rig.pass(9);
+    assert!(rig.holds(late) && rig.alive() == [2]);
+}
+
+#[test]
 fn of_two_that_claim_at_once_with_other_constants_the_later_gives_way() {
     let mut rig = Rig::default();
     let first = rig.start(settings(0, 5));

@@ -52,13 +52,15 @@ pub enum Unreadable {
     UnknownSay,
     /// Its incarnation is not the digits of a number of 64 bits.
     BadIncarnation,
+    /// The epoch of its log is not the digits of a number of 64 bits.
+    BadLog,
     /// Its ordinal is not below [`NODES`].
     OrdinalTooLarge,
     /// It speaks no version at all.
     NoProtocol,
 }
 
-/// As it stands in the value. An incarnation is a text: a JSON number of 64 bits does not survive every reader.
+/// As it stands in the value. Numbers of 64 bits are texts: as JSON numbers they do not survive every reader.
 #[derive(Serialize, Deserialize)]
 struct Written {
     say: String,
@@ -68,6 +70,7 @@ struct Written {
     proto_max: u16,
     node_timeout_ms: u32,
     partitions: u16,
+    log: String,
 }
 
 impl Record {
@@ -84,6 +87,7 @@ impl Record {
             proto_max: self.protocols.max,
             node_timeout_ms: self.constants.node_timeout_ms,
             partitions: self.constants.partitions,
+            log: self.constants.log_epoch.to_string(),
         };
         serde_json::to_vec(&written).expect("plain data is always JSON")
     }
@@ -111,17 +115,21 @@ impl Record {
         Ok(Self {
             say: *say.ok_or(Unreadable::UnknownSay)?,
             ordinal: written.node as u16,
-            incarnation: incarnation(&written.incarnation).ok_or(Unreadable::BadIncarnation)?,
+            incarnation: digits(&written.incarnation).map(Incarnation).ok_or(Unreadable::BadIncarnation)?,
             protocols: Protocols { min: written.proto_min, max: written.proto_max },
-            constants: Constants { partitions: written.partitions, node_timeout_ms: written.node_timeout_ms },
+            constants: Constants {
+                partitions: written.partitions,
+                node_timeout_ms: written.node_timeout_ms,
+                log_epoch: digits(&written.log).ok_or(Unreadable::BadLog)?,
+            },
         })
     }
 }
 
 /// Digits alone: the number parser would also take a sign.
-fn incarnation(text: &str) -> Option<Incarnation> {
+fn digits(text: &str) -> Option<u64> {
     let is_digits = text.bytes().all(|c| c.is_ascii_digit());
-    is_digits.then(|| text.parse().ok())?.map(Incarnation)
+    is_digits.then(|| text.parse().ok())?
 }
 
 impl fmt::Display for Unreadable {
@@ -135,6 +143,7 @@ impl fmt::Display for Unreadable {
             Self::NotJson => write!(f, "is no JSON object with the members of a membership record"),
             Self::UnknownSay => write!(f, "says neither alive, look nor leave"),
             Self::BadIncarnation => write!(f, "has an incarnation that is no number of 64 bits"),
+            Self::BadLog => write!(f, "has an epoch of its log that is no number of 64 bits"),
             Self::OrdinalTooLarge => write!(f, "is of an ordinal above {}", NODES - 1),
             Self::NoProtocol => write!(f, "has a proto_min above its proto_max"),
         }
@@ -150,13 +159,13 @@ mod tests {
 
     fn records() -> impl Strategy<Value = Record> {
         let says = prop::sample::select(Say::ALL);
-        (says, 0..NODES as u16, any::<u64>(), any::<(u16, u16)>(), any::<(u16, u32)>()).prop_map(
-            |(say, ordinal, incarnation, (a, b), (partitions, node_timeout_ms))| Record {
+        (says, 0..NODES as u16, any::<u64>(), any::<(u16, u16)>(), any::<(u16, u32, u64)>()).prop_map(
+            |(say, ordinal, incarnation, (a, b), (partitions, node_timeout_ms, log_epoch))| Record {
                 say,
                 ordinal,
                 incarnation: Incarnation(incarnation),
                 protocols: Protocols { min: a.min(b), max: a.max(b) },
-                constants: Constants { partitions, node_timeout_ms },
+                constants: Constants { partitions, node_timeout_ms, log_epoch },
             },
         )
     }
@@ -165,7 +174,7 @@ mod tests {
         Record::read(Some(b"1"), value.as_bytes())
     }
 
-    const GOOD: &str = r#"{"say":"alive","node":3,"incarnation":"18446744073709551615","proto_min":1,"proto_max":2,"node_timeout_ms":5000,"partitions":64}"#;
+    const GOOD: &str = r#"{"say":"alive","node":3,"incarnation":"18446744073709551615","proto_min":1,"proto_max":2,"node_timeout_ms":5000,"partitions":64,"log":"7"}"#;
 
     proptest! {
         #[test]
@@ -191,7 +200,7 @@ mod tests {
             ordinal: 3,
             incarnation: Incarnation(u64::MAX),
             protocols: Protocols { min: 1, max: 2 },
-            constants: Constants { partitions: 64, node_timeout_ms: 5_000 },
+            constants: Constants { partitions: 64, node_timeout_ms: 5_000, log_epoch: 7 },
         };
         assert_eq!(String::from_utf8(record.value()).unwrap(), GOOD);
         assert_eq!(
@@ -217,6 +226,7 @@ mod tests {
             (with("18446744073709551615", ""), Unreadable::BadIncarnation),
             (with(r#""18446744073709551615""#, "5"), Unreadable::NotJson),
             (with(r#""proto_min":1"#, r#""proto_min":3"#), Unreadable::NoProtocol),
+            (with(r#""log":"7""#, r#""log":"seven""#), Unreadable::BadLog),
             (with(r#","partitions":64"#, ""), Unreadable::NotJson),
             (read(r#"["alive",3,"5",1,2,5000,64]"#), Unreadable::NotJson),
         ] {

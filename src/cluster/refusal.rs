@@ -99,7 +99,12 @@ impl fmt::Display for Refusal {
                 for difference in differences {
                     write!(f, "{difference}; ")?;
                 }
-                f.write_str("give it the cluster's values, or stop all nodes before you change them")
+                f.write_str(match differences.as_slice() {
+                    [Difference { what: Difference::LOG, .. }] => {
+                        "if the topic was made again, the others end by themselves: start this node again then"
+                    }
+                    _ => "give it the cluster's values, or stop all nodes before you change them",
+                })
             }
             Self::NoCommonProtocol { node, ours, theirs } => write!(
                 f,
@@ -139,8 +144,8 @@ mod tests {
 
     #[test]
     fn a_refusal_names_the_constant_both_values_and_the_fix() {
-        let ours = Constants { partitions: 64, node_timeout_ms: 5_000 };
-        let theirs = Constants { partitions: 128, node_timeout_ms: 5_000 };
+        let ours = Constants { partitions: 64, node_timeout_ms: 5_000, log_epoch: 7 };
+        let theirs = Constants { partitions: 128, node_timeout_ms: 5_000, log_epoch: 7 };
         let refusal = Refusal::OtherConstants { node: 3, differences: ours.differences(theirs) };
         assert_eq!(
             refusal.to_string(),
@@ -148,6 +153,9 @@ mod tests {
              there; give it the cluster's values, or stop all nodes before you change them"
         );
         assert_eq!(refusal.exit_code(), 5);
+        let theirs = Constants { log_epoch: 8, ..ours };
+        let refusal = Refusal::OtherConstants { node: 3, differences: ours.differences(theirs) };
+        assert!(refusal.to_string().ends_with("the others end by themselves: start this node again then"));
     }
 
     #[test]

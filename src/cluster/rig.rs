@@ -14,7 +14,7 @@ pub(super) fn settings(ordinal: u16, incarnation: u64) -> Settings {
         ordinal,
         incarnation: Incarnation(incarnation),
         protocols: Protocols { min: 1, max: 1 },
-        constants: Constants { partitions: 64, node_timeout_ms: NODE_TIMEOUT_MS },
+        constants: Constants { partitions: 64, node_timeout_ms: NODE_TIMEOUT_MS, log_epoch: 7 },
     }
 }
 

@@ -1,11 +1,12 @@
 //! The settings about Kafka: how it is reached, and what is asked of its topics.
 
+use super::create_line::CreateLine;
 use super::raw::{Given, Raw};
 use super::reader::Reader;
 use super::settings::FILE_SETTING;
-use super::source::Mistakes;
+use super::source::{Mistakes, Source};
 use super::values::{Problem, count, within, word};
-use crate::backplane::kafka::{Connection, KafkaOptions};
+use crate::backplane::kafka::{BadOption, Connection, KafkaOptions};
 use crate::limits::{KAFKA_BROKERS, PARTITIONS_MOST, TOPIC_PREFIX_BYTES};
 use crate::topics::{Plan, Replication};
 
@@ -16,13 +17,15 @@ pub struct KafkaConfig {
     pub connection: Connection,
     /// What is asked of its topics.
     pub plan: Plan,
+    /// The command that makes its topics.
+    pub create: CreateLine,
 }
 
 /// Everything that is wrong, or a configuration that Kafka can be spoken to with.
 pub fn resolve_kafka(given: &Given) -> Result<KafkaConfig, Mistakes> {
     let (raw, mistakes) = Raw::read(given);
     let mut reader = Reader::new(&raw, mistakes);
-    let kafka = read_kafka(&mut reader);
+    let kafka = read_kafka(&mut reader, PARTITIONS_MOST);
     let _ = reader.optional(FILE_SETTING, |_| Ok(()));
     if kafka.is_none() && !reader.is_written("kafka") {
         reader.mistake("kafka", "is not there; name the brokers: --kafka HOST:PORT".into());
@@ -35,20 +38,37 @@ pub fn resolve_kafka(given: &Given) -> Result<KafkaConfig, Mistakes> {
 }
 
 /// `None` without `--kafka`; mistakes stay with the reader.
-pub(super) fn read_kafka(read: &mut Reader<'_>) -> Option<KafkaConfig> {
+pub(super) fn read_kafka(read: &mut Reader<'_>, partitions_most: u16) -> Option<KafkaConfig> {
     let brokers = read.optional("kafka", brokers);
     let texts = read.several("kafka_option");
     let options = KafkaOptions::parse(texts.iter().map(String::as_str)).unwrap_or_else(|wrong| {
-        wrong.iter().for_each(|bad| read.mistake("kafka_option", bad.to_string()));
+        let told = wrong.iter().map(|bad| problem_of(bad, read)).collect::<Vec<_>>();
+        told.into_iter().for_each(|problem| read.mistake("kafka_option", problem));
         KafkaOptions::default()
     });
-    let most = u64::from(PARTITIONS_MOST);
+    let most = u64::from(partitions_most);
     let plan = Plan {
         prefix: read.required("topic_prefix", prefix),
         partitions: read.required("partitions", within(count, (1, most), |n| n.to_string())) as u16,
         replication: read.required("replication", word(Replication::ALL, Replication::as_str)),
     };
-    Some(KafkaConfig { connection: Connection { brokers: brokers?, options }, plan })
+    let connection = Connection { brokers: brokers?, options };
+    let create = CreateLine::new(read, &connection, &plan);
+    Some(KafkaConfig { connection, plan, create })
+}
+
+/// A name in the environment that nobody knows may be a piece of a password with a comma in it.
+fn problem_of(bad: &BadOption, read: &Reader<'_>) -> Problem {
+    let is_parted = read
+        .written("kafka_option")
+        .is_some_and(|written| written.source == Source::Environment && written.texts.len() > 1);
+    match bad {
+        BadOption::Unknown(..) if is_parted => {
+            "an option of a name that librdkafka does not know, which is not repeated here: commas part the options, so              it may be a piece of a value; put an option whose value has a comma into the file"
+                .into()
+        }
+        bad => bad.to_string(),
+    }
 }
 
 fn brokers(text: &str) -> Result<String, Problem> {
@@ -84,7 +104,7 @@ fn prefix(text: &str) -> Result<String, Problem> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Mistake, resolve};
+    use super::super::Mistake;
     use super::*;
     use crate::limits::PARTITIONS;
 
@@ -157,6 +177,18 @@ mod tests {
     }
 
     #[test]
+    fn a_piece_of_a_password_behind_a_comma_is_not_taken_for_a_name() {
+        let at = |text: &str| {
+            let environment = vec![("COREPOST_KAFKA_OPTION".to_owned(), text.to_owned())];
+            told(resolve_kafka(&Given { environment, ..given(&[("kafka", "k:1")]) }))
+        };
+        let parted = at("sasl.password=x,hunter2=y");
+        assert!(parted.len() == 1 && parted[0].contains("into the file"), "{parted:?}");
+        assert!(!parted[0].contains("hunter2"), "{parted:?}");
+        assert!(at("sasl.pasword=x")[0].contains("`sasl.pasword`"), "one alone is a name");
+    }
+
+    #[test]
     fn a_file_that_is_no_toml_is_told_without_what_stands_in_it() {
         let path = std::env::temp_dir().join(format!("corepost-kafka-{}.toml", std::process::id()));
         std::fs::write(&path, "kafka = \"k:1\"\nkafka_option = [\"sasl.password=hunter2\", oops]\n").unwrap();
@@ -164,12 +196,5 @@ mod tests {
         std::fs::remove_file(path).unwrap();
         assert!(told[0].contains("is no TOML: TOML parse error at line 2"), "{told:?}");
         assert!(!told[0].contains("hunter2"), "{told:?}");
-    }
-
-    #[test]
-    fn a_node_does_not_take_them_yet() {
-        let told = told(resolve(&given(&[("kafka", "k:1"), ("partitions", "64")])));
-        assert_eq!(told.len(), 2, "{told:?}");
-        assert!(told.iter().all(|line| line.contains("not built yet")), "{told:?}");
     }
 }

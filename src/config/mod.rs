@@ -1,5 +1,8 @@
 //! From what was written to what is meant: [`Given`] → [`Raw`] → [`Config`], all mistakes at once.
 
+mod cluster;
+mod cluster_start;
+mod create_line;
 mod kafka;
 mod keyfiles;
 mod raw;
@@ -10,11 +13,14 @@ mod settings;
 mod source;
 mod values;
 
+pub use cluster::{ClusterConfig, ONE_COPY};
+pub use cluster_start::{BrokenTopics, ClusterTopics, ClusterTrouble, check_cluster};
+pub use create_line::CreateLine;
 pub use kafka::{KafkaConfig, resolve_kafka};
 pub use keyfiles::{KeyFileMistake, KeyFiles};
 pub use raw::{Given, Raw, Written};
 pub use resolve::{Effective, resolve};
 pub use resolved::{Config, Driver, LogFormat, LogLevel, LogOutput};
-pub use settings::{SETTINGS, Setting, of_topics};
+pub use settings::{Setting, all as all_settings, of_topics};
 pub use source::{Mistake, Mistakes, Source};
 pub use values::{duration, show_duration, show_size, size};

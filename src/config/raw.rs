@@ -10,25 +10,30 @@ use figment::providers::{Format, Toml};
 use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io::Read;
 use std::path::Path;
 
 /// What the program was started with.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Given {
     /// Values of flags by key, each as often as it was given.
     pub flags: BTreeMap<&'static str, Vec<String>>,
     /// The environment; only names with our prefix are looked at.
     pub environment: Vec<(String, String)>,
+    /// What this machine is called, if that could be learnt.
+    pub hostname: Option<String>,
 }
 
 /// A value as it is written.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Written {
     /// One text, or several of a setting that may be repeated.
     pub texts: Vec<String>,
     /// Where.
     pub source: Source,
+    /// Of `NAME=VALUE` only the name may be shown.
+    pub is_secret: bool,
 }
 
 /// All values that are written anywhere, defaults included.
@@ -39,6 +44,37 @@ const FLAGS: &str = "flags";
 const ENVIRONMENT: &str = "environment";
 const FILE: &str = "file";
 const DEFAULTS: &str = "defaults";
+
+impl Written {
+    /// The names in `NAME=VALUE`.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.texts.iter().filter_map(|text| Some(text.split_once('=')?.0.trim()))
+    }
+}
+
+/// Values of secret settings are left out.
+impl fmt::Debug for Written {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let texts: Vec<&str> = if self.is_secret {
+            self.names().collect()
+        } else {
+            self.texts.iter().map(String::as_str).collect()
+        };
+        f.debug_struct("Written").field("texts", &texts).field("source", &self.source).finish()
+    }
+}
+
+/// Names only: there may be passwords in the rest.
+impl fmt::Debug for Given {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let environment: Vec<&str> = self.environment.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("Given")
+            .field("flags", &self.flags.keys())
+            .field("environment", &environment)
+            .field("hostname", &self.hostname)
+            .finish()
+    }
+}
 
 /// One place where values are written, for figment.
 struct Layer {
@@ -91,7 +127,10 @@ impl Raw {
                 _ => Source::Default,
             };
             match texts_of(setting, &value) {
-                Ok(texts) => drop(raw.0.insert(setting.key, Written { texts, source })),
+                Ok(texts) => {
+                    let is_secret = setting.is_secret;
+                    raw.0.insert(setting.key, Written { texts, source, is_secret });
+                }
                 Err(problem) => {
                     mistakes.push(Mistake { place: source.place(setting), problem: problem.into() })
                 }

@@ -15,6 +15,7 @@ fn given(flags: &[(&'static str, &str)], environment: &[(&str, &str)]) -> Given 
             .iter()
             .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
             .collect(),
+        hostname: None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Reads one setting after another and goes on after a mistake, so that all of them are told at once.
 
-use super::raw::Raw;
+use super::raw::{Raw, Written};
 use super::settings::Setting;
 use super::source::{Mistake, Source};
 use super::values::Problem;
@@ -53,7 +53,12 @@ impl<'a> Reader<'a> {
 
     /// Whether somebody wrote it anywhere.
     pub(super) fn is_written(&self, key: &'static str) -> bool {
-        self.raw.get(key).is_some_and(|written| written.source != Source::Default)
+        self.written(key).is_some()
+    }
+
+    /// As it is written, if it is.
+    pub(super) fn written(&self, key: &'static str) -> Option<&'a Written> {
+        self.raw.get(key).filter(|written| written.source != Source::Default)
     }
 
     /// Something is wrong with this setting, or between it and others.

@@ -1,17 +1,18 @@
 //! Resolves settings: reads each, then judges what holds between them.
 
+use super::cluster::{applies, is_in_cluster, read_cluster, read_node};
 use super::keyfiles::KeyFiles;
-use super::raw::{Given, Raw};
+use super::raw::{Given, Raw, Written};
 use super::reader::Reader;
 use super::resolved::{Config, Driver, LogFormat, LogLevel, LogOutput};
-use super::settings::{FILE_SETTING, KAFKA_SETTINGS, SETTINGS};
+use super::settings::{FILE_SETTING, Setting, all};
 use super::source::{Mistakes, Source};
 use super::values::{
     Problem, address, count, duration, show_duration, show_size, size, unless_off, within, word,
 };
 use crate::access::{Origins, Proxies, Rate, SendRates};
 use crate::host::{allowed_cpus, parse_cpu_list, usable_cpus};
-use crate::limits::{CORES, PAGE_BYTES, PUBLISH_BYTES, RATE_MOST, SESSIONS_MOST};
+use crate::limits::{CORES, MESSAGE_BYTES, PAGE_BYTES, PUBLISH_BYTES, RATE_MOST, SESSIONS_MOST};
 use crate::model::Durability;
 use std::fmt;
 use std::path::PathBuf;
@@ -51,7 +52,8 @@ pub fn resolve(given: &Given) -> Result<Effective, Mistakes> {
     let config = Config {
         listen: read.required("listen", address),
         admin: read.required("admin", address),
-        node: read.required("node", within(count, (0, 65_535), number)) as u16,
+        node: read_node(read, given),
+        cluster: read_cluster(read, &mut notes),
         cpus: cpus(read, &mut notes),
         driver: read.required("driver", word(Driver::ALL, Driver::as_str)),
         data: read.required("data", path),
@@ -86,13 +88,8 @@ pub fn resolve(given: &Given) -> Result<Effective, Mistakes> {
         proxies: proxies(read),
     };
     judge(read, &config, &mut notes);
-    for setting in KAFKA_SETTINGS {
-        if read.is_written(setting.key) {
-            read.mistake(setting.key, "a node in a cluster is not built yet; only `topics` takes it".into());
-        }
-    }
     let (asked, mistakes) = reader.done();
-    debug_assert!(SETTINGS.iter().all(|s| asked.contains(&s.key)), "a setting nobody reads: {asked:?}");
+    debug_assert!(all().all(|s| asked.contains(&s.key)), "a setting nobody reads: {asked:?}");
     if mistakes.is_empty() { Ok(Effective { config, notes, raw }) } else { Err(Mistakes(mistakes)) }
 }
 
@@ -144,6 +141,21 @@ fn judge(read: &mut Reader<'_>, config: &Config, notes: &mut Vec<String>) {
                 show_size(config.outbound_bytes as u64),
                 show_size(needed as u64)
             ),
+        );
+    }
+    if !is_in_cluster(read) {
+        judge_quotas(read, config, notes);
+    }
+}
+
+/// Of a lone node's own log.
+fn judge_quotas(read: &mut Reader<'_>, config: &Config, notes: &mut Vec<String>) {
+    if config.cluster.is_some() && config.message_bytes > MESSAGE_BYTES {
+        // Every home must take what any gateway has acknowledged.
+        let most = show_size(MESSAGE_BYTES as u64);
+        read.mistake(
+            "message_bytes",
+            format!("is more than a record of a cluster holds; write at most {most}"),
         );
     }
     if config.mailbox_bytes < config.message_bytes as u64 {
@@ -229,21 +241,18 @@ fn sizes(least: u64, most: u64) -> impl Fn(&str) -> Result<u64, Problem> {
     within(size, (least, most), show_size)
 }
 
-/// As a file that could be given to `--config`, each value with its source behind it.
+/// As a file that could be given to `--config`, each value with its source behind it. Settings that mean nothing here,
+/// and those whose values may not be shown, are comments.
 impl fmt::Display for Effective {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for setting in SETTINGS {
+        let in_cluster = self.config.cluster.is_some();
+        for setting in all() {
             match self.raw.get(setting.key) {
-                Some(written) if setting.key == FILE_SETTING => {
-                    writeln!(f, "# settings of {:?}, named by: {}", written.texts[0], written.source)?;
+                _ if !applies(setting, in_cluster) => {
+                    let place = if in_cluster { "in a cluster" } else { "without kafka" };
+                    writeln!(f, "# {:<42} # means nothing {place}", setting.key)?;
                 }
-                Some(written) => {
-                    let shown = match &written.texts[..] {
-                        [one] => format!("{} = {one:?}", setting.key),
-                        several => format!("{} = {several:?}", setting.key),
-                    };
-                    writeln!(f, "{shown:<44} # {}", written.source)?;
-                }
+                Some(written) => Self::write_written(f, setting, written)?,
                 None => writeln!(
                     f,
                     "# {:<42} # {}",
@@ -257,10 +266,35 @@ impl fmt::Display for Effective {
 }
 
 impl Effective {
+    fn write_written(f: &mut fmt::Formatter<'_>, setting: &Setting, written: &Written) -> fmt::Result {
+        let Written { texts, source, .. } = written;
+        let key = setting.key;
+        if key == FILE_SETTING {
+            return writeln!(f, "# settings of {:?}, named by: {source}", texts[0]);
+        }
+        if setting.is_secret {
+            let names: Vec<&str> = written.names().collect();
+            return writeln!(
+                f,
+                "# {:<42} # {source}; values are not shown",
+                format!("{key} of {}", names.join(", "))
+            );
+        }
+        let shown = match &texts[..] {
+            [one] => format!("{key} = {one:?}"),
+            several => format!("{key} = {several:?}"),
+        };
+        writeln!(f, "{shown:<44} # {source}")
+    }
+
     /// What an absent setting means here.
     fn unset(&self, key: &str) -> String {
         let config = &self.config;
         let meaning = match key {
+            "node" if config.cluster.is_some() => format!("{}, from the hostname", config.node),
+            "node" => config.node.to_string(),
+            "kafka" => "a node alone, with a log of its own".into(),
+            "kafka_option" => "none".into(),
             "cores" => format!("{} cores", config.cpus.len()),
             "cpus" => format!("CPUs {:?}", config.cpus),
             "max_connections" => "as many as open files are allowed".into(),

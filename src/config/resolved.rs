@@ -1,5 +1,6 @@
 //! Settings as they are meant: typed, in bounds, consistent with each other. A [`Config`] is a good one.
 
+use super::cluster::ClusterConfig;
 use super::keyfiles::{KeyFileMistake, KeyFiles};
 use crate::access::{Access, Proxies, Rate, SendRates};
 use crate::model::Durability;
@@ -61,8 +62,10 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Health and metrics.
     pub admin: SocketAddr,
-    /// This node's ordinal.
+    /// This node's ordinal; in a cluster below [`crate::limits::NODES`].
     pub node: u16,
+    /// The cluster that it is a node of; `None`: it is alone, with a log of its own.
+    pub cluster: Option<ClusterConfig>,
     /// The CPU of each core, so as many cores as there are here; a CPU may stand there twice.
     pub cpus: Vec<usize>,
     /// What serves the sockets.

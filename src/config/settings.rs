@@ -19,6 +19,8 @@ pub struct Setting {
     pub help: &'static str,
     /// Whether it may be given more than once.
     pub many: bool,
+    /// Its values are `NAME=VALUE`, of which only the names may be shown.
+    pub is_secret: bool,
 }
 
 /// Before the upper-case key.
@@ -35,11 +37,11 @@ const fn set(
     default: &'static str,
     help: &'static str,
 ) -> Setting {
-    Setting { key, value, default: Some(default), group, help, many: false }
+    Setting { default: Some(default), ..unset(group, key, value, help) }
 }
 
 const fn unset(group: &'static str, key: &'static str, value: &'static str, help: &'static str) -> Setting {
-    Setting { key, value, default: None, group, help, many: false }
+    Setting { key, value, default: None, group, help, many: false, is_secret: false }
 }
 
 const PLACE: &str = "Where it listens and runs";
@@ -50,7 +52,7 @@ const LIMITS: &str = "Limits";
 const OUTPUT: &str = "What it says";
 const KAFKA: &str = "The cluster";
 
-/// All of them, in the order of the help.
+/// Those of every node, in the order of the help.
 pub const SETTINGS: &[Setting] = &[
     unset(
         PLACE,
@@ -66,7 +68,12 @@ pub const SETTINGS: &[Setting] = &[
         "WebSocket clients and the HTTP API; port 0 takes a free one",
     ),
     set(PLACE, "admin", "IP:PORT", "127.0.0.1:9090", "/livez, /readyz and /metrics; keep it private"),
-    set(PLACE, "node", "N", "0", "This node's ordinal"),
+    unset(
+        PLACE,
+        "node",
+        "N",
+        "This node's ordinal [default: 0; in a cluster the number at the end of the hostname, as in chat-7]",
+    ),
     unset(PLACE, "cores", "N", "Pinned threads [default: as many as this process has CPUs]"),
     unset(PLACE, "cpus", "LIST", "CPUs to pin them to, as in 0-3,8 [default: those this process may use]"),
     set(
@@ -164,7 +171,7 @@ pub const SETTINGS: &[Setting] = &[
     set(OUTPUT, "log_level", "LEVEL", "info", "error, warn, info, debug or trace; never bodies or tokens"),
 ];
 
-/// Those about Kafka, in the order of the help. `topics` takes them, and `serve` will.
+/// Those about Kafka, which `topics` takes too.
 pub const KAFKA_SETTINGS: &[Setting] = &[
     unset(
         KAFKA,
@@ -195,6 +202,7 @@ pub const KAFKA_SETTINGS: &[Setting] = &[
     ),
     Setting {
         many: true,
+        is_secret: true,
         ..unset(
             KAFKA,
             "kafka_option",
@@ -205,9 +213,26 @@ pub const KAFKA_SETTINGS: &[Setting] = &[
     },
 ];
 
-/// Every setting of every command.
+/// Those of a node in a cluster.
+pub const CLUSTER_SETTINGS: &[Setting] = &[
+    set(
+        KAFKA,
+        "node_timeout",
+        "TIME",
+        "5s",
+        "Silence after which the other nodes take this one for dead; the same for every node",
+    ),
+    set(KAFKA, "standby", "0|1", "0", "1: partitions are also followed by the node that would own them next"),
+];
+
+/// Every setting, in the order of the help: those of `serve` and `check`.
 pub fn all() -> impl Iterator<Item = &'static Setting> {
-    SETTINGS.iter().chain(KAFKA_SETTINGS)
+    SETTINGS.iter().chain(of_clusters())
+}
+
+/// Those that mean nothing without `--kafka`, and that one.
+pub fn of_clusters() -> impl Iterator<Item = &'static Setting> {
+    KAFKA_SETTINGS.iter().chain(CLUSTER_SETTINGS)
 }
 
 /// The setting that names the file, and those about Kafka.

@@ -92,6 +92,12 @@ impl Reply {
         )
     }
 
+    /// The home of the client that it is about could not be asked, or did not answer.
+    pub fn no_home(message: &str) -> Self {
+        let (status, code) = (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable);
+        Self::error(status, code, message, Some(RETRY_MS), Refusal::NoHome)
+    }
+
     /// A request was begun and not finished in time.
     pub fn too_slow() -> Self {
         Self::refuse(StatusCode::REQUEST_TIMEOUT, "the request was not complete in time; send it again")

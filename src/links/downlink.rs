@@ -70,6 +70,11 @@ impl Downlink {
         self.heard
     }
 
+    /// Whether nothing of it is missing.
+    pub fn is_whole(&self) -> bool {
+        !self.broken
+    }
+
     /// What comes may have gaps that its numbers do not show. False if it was broken already.
     pub fn sever(&mut self) -> bool {
         !std::mem::replace(&mut self.broken, true)

@@ -78,17 +78,21 @@ impl Downlinks {
     }
 
     /// Something that was to be said to this gateway is lost before it had a number, so that nothing would show it: the
-    /// gateway's sessions are to be forgotten, and it will say hello.
-    pub fn break_off(&mut self, gateway: Peer) {
-        if let Some(link) = self.links.get_mut(&gateway) {
-            link.sever();
-        }
+    /// gateway's sessions are to be forgotten, and it will say hello. False if that was so before.
+    pub fn break_off(&mut self, gateway: Peer) -> bool {
+        self.links.get_mut(&gateway).is_some_and(Downlink::sever)
+    }
+
+    /// The gateways whose values are obeyed.
+    pub fn whole(&self) -> impl Iterator<Item = Peer> + '_ {
+        self.links.iter().filter(|(_, link)| link.is_whole()).map(|(&gateway, _)| gateway)
     }
 
     /// Time passes. Gone are the gateways that the view has lacked for `node_timeout`.
     pub fn tick(&mut self, node_timeout_ms: u64, now_ms: u64) -> Vec<Peer> {
         self.take_out(|_, link| {
             matches!(link.standing, Standing::Strange { from_ms } if now_ms >= from_ms + node_timeout_ms)
+                && !crate::sabotaged!(StrangersKept)
         })
     }
 

@@ -54,6 +54,8 @@ words! {
         Gone = "gone",
         /// Records of this node's partition were deleted before they were read.
         Range = "range",
+        /// Something that was to be said on it was lost before it left this node.
+        Unsaid = "unsaid",
     }
 }
 

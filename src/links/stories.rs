@@ -317,10 +317,10 @@ fn a_gateway_that_came_back_and_said_so_before_we_heard_of_it_stays() {
 fn what_is_lost_before_it_had_a_number_is_not_hidden() {
     let mut world = World::new();
     world.settle();
-    world.downlinks.break_off(GATEWAY);
+    assert!(world.downlinks.break_off(GATEWAY) && !world.downlinks.break_off(GATEWAY));
     assert_eq!(world.downlinks.say(GATEWAY), None);
     world.said += 1;
-    world.uplinks.break_off(HOME);
+    assert!(world.uplinks.break_off(HOME) && !world.uplinks.break_off(HOME));
     world.greet();
     world.settle();
     assert_eq!(world.known, world.said, "the hello has it");

@@ -62,12 +62,8 @@ impl Uplink {
             return Err(Break::Echo);
         }
         match &self.owed {
-            Some(owed) if echo < owed.number => {
-                if now_ms >= owed.said_ms + PATIENCE_MS {
-                    Err(Break::Echo)
-                } else {
-                    Ok(())
-                }
+            Some(owed) if echo < owed.number && !crate::sabotaged!(EchoIgnored) => {
+                if now_ms >= owed.said_ms + PATIENCE_MS { Err(Break::Echo) } else { Ok(()) }
             }
             _ => {
                 self.owed = (echo < self.said).then_some(Owed { number: self.said, said_ms: now_ms });

@@ -90,9 +90,9 @@ impl Uplinks {
     }
 
     /// Something that was to be said to this home is lost before it had a number, so that nothing would show it: begin
-    /// the link anew.
-    pub fn break_off(&mut self, home: Peer) {
-        self.links.remove(&home);
+    /// the link anew. False if there was none.
+    pub fn break_off(&mut self, home: Peer) -> bool {
+        self.links.remove(&home).is_some()
     }
 
     /// How many there are.

@@ -109,6 +109,10 @@ impl Dedupe {
         self.window.push_back(Seen { key, offset: offset as u32, at_ms: at_ms as u32 });
         self.newest = (offset, at_ms);
         let (slot, home) = self.find(key);
+        if crate::sabotaged!(DuplicateOpensNoWindow) && self.slots[slot] != Slot::FREE {
+            self.window.pop_back();
+            return true;
+        }
         std::mem::replace(&mut self.slots[slot], Slot::new(number, home)) != Slot::FREE
     }
 

@@ -91,10 +91,31 @@ pub enum LogEvent {
     Revoked(Revocation),
     /// All records of this partition below this position that belong to this core have been told.
     Head(Partition, Position),
+    /// This node serves a partition from here on: its records follow, from this position. What was told of it in another
+    /// term is void. The core of a log that is this node's own begins with all of its partitions, and they never end.
+    Begun {
+        /// Which.
+        partition: Partition,
+        /// Never the same again in this life of the node.
+        term: u64,
+        /// Where the log stood.
+        head: Position,
+    },
+    /// This node does not serve the partition any more.
+    Ended(Partition),
+    /// Revocations of these partitions' clients are told again before they begin again: those that are known may go.
+    Unknown(Arc<[Partition]>),
     /// Nothing below these offsets, by partition number, is served any more.
     Floors(Arc<[u64]>),
     /// The log is alive and has told everything it had to: what the core knows is as young as this.
     Beat,
+    /// The same of these partitions alone, as of so long ago.
+    Fresh {
+        /// Which.
+        partitions: Arc<[Partition]>,
+        /// Milliseconds since the log was asked where it ends.
+        age_ms: u64,
+    },
     /// A read is answered.
     Page(ReadTicket, Result<Page, Unreadable>),
 }

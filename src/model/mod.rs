@@ -15,6 +15,7 @@ mod now;
 mod parcel;
 mod partition;
 mod push;
+mod question;
 mod session;
 
 pub use by_client::{ByClient, Seeded};
@@ -24,11 +25,12 @@ pub use durability::Durability;
 pub use envelope::{Envelope, EnvelopeParts, Kind, Texts};
 pub use heard::{Heard, HeardError, HeardFailed, HeardMessage, HeardWelcome};
 pub use id::{BadId, ClientId, IdRef};
-pub use link::{Generation, Head, HelloFrom, HelloSession, Peer, Stamp};
+pub use link::{Dispatch, Generation, Head, HelloFrom, HelloSession, Peer, Reach, Route, Stamp, Via};
 pub use now::Now;
 pub use parcel::{
     Ask, Attached, Credit, Delivered, Dismissal, Parcel, Start, StartFrom, ToHome, ToSession, Unresumed,
 };
 pub use partition::{Partition, Place, Topology, murmur2};
 pub use push::{CloseCode, ErrorCode, ErrorPush, Failed, Push, Welcome};
+pub use question::{Asker, Findings, Pulled, PulledEnvelope, Question, SessionInfo};
 pub use session::{SessionId, SessionRef};

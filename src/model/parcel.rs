@@ -4,7 +4,10 @@
 //! takes — a call, the mesh, later Kafka — is the shell's affair (DESIGN.md §5). A value names its client, and a
 //! session by slot and generation; who it does not fit drops it.
 
-use super::{BadCursor, ClientId, CloseCode, Cursor, Envelope, Position, SessionRef};
+use super::{
+    Asker, BadCursor, ClientId, CloseCode, Cursor, Envelope, Findings, Head, HelloSession, Peer, Position,
+    Question, Route, SessionRef, Via,
+};
 use crate::words::words;
 use std::sync::Arc;
 
@@ -185,6 +188,8 @@ impl Dismissal {
 pub enum Parcel {
     /// A session speaks to its home.
     ToHome {
+        /// Where it is.
+        via: Via,
         /// Whose home.
         client: ClientId,
         /// Which session.
@@ -198,6 +203,8 @@ pub enum Parcel {
         client: ClientId,
         /// Which session.
         session: SessionRef,
+        /// The home's term of the client's partition.
+        term: u64,
         /// What.
         say: ToSession,
     },
@@ -224,10 +231,61 @@ pub enum Parcel {
         /// What.
         envelope: Envelope,
     },
-    /// A home's applied head of every partition: the position of each session that is live there.
+    /// A home's applied heads: the position of each session that is live there in that term.
     Mark {
-        /// By partition number.
-        heads: Arc<[Position]>,
+        /// Of the partitions that it serves.
+        heads: Arc<[Head]>,
+    },
+    /// A session comes to its home: it was welcomed by another one, or its gateway says hello.
+    Join {
+        /// Where it is.
+        via: Via,
+        /// Who.
+        session: Box<HelloSession>,
+    },
+    /// The post to every core: where the homes of all clients are, by partition number. The sessions of a partition whose
+    /// route differs from the one before join their new home at once.
+    Routes {
+        /// One for each partition.
+        routes: Arc<[Route]>,
+    },
+    /// The post to every core: a life of the link to that home begins. All sessions here whose clients are at home there
+    /// join it again.
+    Greet {
+        /// Whose home.
+        home: Peer,
+    },
+    /// The post to every core: a life of the link from that gateway begins, and what comes by this way comes from there.
+    Meet {
+        /// Which way.
+        via: Via,
+        /// From which node.
+        gateway: Peer,
+    },
+    /// The post to every core: this life of a link from a gateway is over, and the sessions that came by it are gone.
+    Forget {
+        /// Which life.
+        via: Via,
+    },
+    /// Another node asks the home of a client.
+    Ask {
+        /// Which node.
+        from: Peer,
+        /// Whose question it is there.
+        asker: Asker,
+        /// About whom.
+        client: ClientId,
+        /// What.
+        question: Question,
+    },
+    /// A home on another node answers this core's question.
+    Told {
+        /// Which home.
+        home: Peer,
+        /// The question's number.
+        number: u64,
+        /// What it found.
+        findings: Box<Findings>,
     },
 }
 

@@ -20,7 +20,7 @@ pub struct SessionRef {
 pub struct SessionId {
     /// The node's ordinal.
     pub node: u16,
-    /// Which start of that node, Unix milliseconds of it.
+    /// Which start of that node: a greater number than any before it.
     pub incarnation: u64,
     /// The session there.
     pub session: SessionRef,

@@ -12,9 +12,9 @@ use crate::http::{
     command_of, pulled,
 };
 use crate::limits::{BODY_BYTES, BODY_MS, KEEP_ALIVE_MS, TAKE_MS};
-use crate::model::{ClientId, ErrorCode};
+use crate::model::{ClientId, ErrorCode, Peer, Question, SessionId, SessionInfo};
 use crate::net::{Handoff, Size, Socket, half_close};
-use crate::router::{Answer, Request};
+use crate::router::{Answer, NoHome, Request};
 use monoio::time::{Instant, timeout_at};
 use std::future::poll_fn;
 use std::rc::Rc;
@@ -145,24 +145,26 @@ impl Line {
         let busy = self.seat.busy();
         let reply = match request {
             ApiRequest::Publish(body) => self.publish(body).await,
-            ApiRequest::Sessions { client } => self.sessions(&client),
+            ApiRequest::Sessions { client } => {
+                let answer = self.inquire(&client, Question::Sessions).await;
+                self.sessions(&client, answer)
+            }
             ApiRequest::Pull { client, start, limit } => {
-                let answer = self.ask(|state, request| {
-                    state.shard.pull(request, &client, start, limit, state.now, &mut state.out);
-                });
-                self.page(&client, answer.await)
+                let answer = self.inquire(&client, Question::Pull { start, limit }).await;
+                self.page(&client, answer)
             }
             ApiRequest::Disconnect { client, revoke: false } => {
-                let state = &mut *self.core.enter();
-                state.shard.disconnect(&client, state.now, &mut state.out);
-                Reply::done()
+                done(self.inquire(&client, Question::Disconnect).await)
             }
             ApiRequest::Disconnect { client, revoke: true } => {
-                let answer = self.ask(|state, request| {
+                let revoked = self.begin(|state, request| {
                     state.shard.revoke(request, &client, state.now, &mut state.out);
-                    state.shard.disconnect(&client, state.now, &mut state.out);
                 });
-                done(answer.await)
+                let gone = self.inquire(&client, Question::Disconnect).await;
+                match self.answer_to(revoked).await {
+                    Answer::Done { .. } => done(gone),
+                    refused => done(refused),
+                }
             }
             ApiRequest::Erase { client } => {
                 let answer = self.ask(|state, request| {
@@ -176,14 +178,27 @@ impl Line {
         next
     }
 
+    /// Asks the home of a client, wherever that is.
+    async fn inquire(&self, client: &ClientId, question: Question) -> Answer {
+        self.ask(|state, request| state.shard.inquire(request, client, question, state.now, &mut state.out))
+            .await
+    }
+
     /// Asks the shard something that has one answer.
     async fn ask(&self, ask: impl FnOnce(&mut State, Request)) -> Answer {
-        let number = {
-            let state = &mut *self.core.enter();
-            let number = state.requests.begin();
-            ask(state, Request { number, element: 0 });
-            number
-        };
+        let number = self.begin(ask);
+        self.answer_to(number).await
+    }
+
+    /// The same, for an answer that is waited for later.
+    fn begin(&self, ask: impl FnOnce(&mut State, Request)) -> u32 {
+        let state = &mut *self.core.enter();
+        let number = state.requests.begin();
+        ask(state, Request { number, element: 0 });
+        number
+    }
+
+    async fn answer_to(&self, number: u32) -> Answer {
         let (_, answer) = poll_fn(|cx| self.core.look().requests.poll(number, cx.waker())).await;
         self.core.look().requests.end(number);
         answer
@@ -247,27 +262,29 @@ impl Line {
         }
     }
 
-    fn sessions(&self, client: &ClientId) -> Reply {
-        let state = self.core.enter();
-        let row = |info: crate::router::SessionInfo| SessionRow {
-            session: state.identity.session(info.session),
+    fn sessions(&self, client: &ClientId, answer: Answer) -> Reply {
+        let Answer::Sessions { home, sessions } = answer else { return unanswered(answer) };
+        let identity = &self.core.look().identity;
+        let row = |info: SessionInfo| SessionRow {
+            session: match info.gateway.or(home) {
+                Some(Peer { node, incarnation }) if node != identity.node() => {
+                    SessionId { node, incarnation, session: info.session }
+                }
+                _ => identity.session(info.session),
+            },
             state: if info.live { SessionState::Live } else { SessionState::CatchUp },
             cursor_lag: info.cursor_lag,
             since_ms: info.since_ms,
         };
-        let rows = state.shard.sessions_of(client.as_str()).into_iter().map(row);
-        clients::sessions(client.as_ref(), state.identity.node(), rows)
+        let home = home.map_or(identity.node(), |home| home.node);
+        clients::sessions(client.as_ref(), home, sessions.into_iter().map(row))
     }
 
     fn page(&self, client: &ClientId, answer: Answer) -> Reply {
-        let page = match answer {
-            Answer::Pulled(page) => page,
-            Answer::Refused { code, retry_after_ms } => return Reply::failed(code, Some(retry_after_ms)),
-            Answer::Done { .. } => return Reply::failed(ErrorCode::Internal, None),
-        };
+        let Answer::Pulled(page) = answer else { return unanswered(answer) };
         let (resumed, cursor, more) = (page.resumed, page.cursor, page.more);
         let log_epoch = self.core.look().identity.log_epoch;
-        let messages = page.records.iter().map(|record| (&record.envelope, record.at_ms, record.position()));
+        let messages = page.envelopes.iter().map(|it| (&it.envelope, it.at_ms, it.position));
         let reply = pulled(Pulled { client: client.as_ref(), log_epoch, resumed, cursor, more }, messages);
         // It is read again when there is room. Pages on their way here are bounded by the reads that may be out.
         let held = self.core.look().figures.body_bytes;
@@ -322,17 +339,32 @@ fn outcome_of(answer: &Answer) -> Outcome {
         Answer::Refused { code, retry_after_ms } => {
             Outcome::Refused { code, retry_after_ms: (retry_after_ms > 0).then_some(retry_after_ms) }
         }
-        Answer::Pulled(_) => Outcome::Refused { code: ErrorCode::Internal, retry_after_ms: None },
+        _ => Outcome::Refused { code: ErrorCode::Internal, retry_after_ms: None },
     }
 }
 
 fn done(answer: Answer) -> Reply {
     match answer {
         Answer::Done { .. } => Reply::done(),
+        other => unanswered(other),
+    }
+}
+
+/// What a request is answered that was not told what it asked for.
+fn unanswered(answer: Answer) -> Reply {
+    match answer {
         Answer::Refused { code, retry_after_ms } => {
             Reply::failed(code, (retry_after_ms > 0).then_some(retry_after_ms))
         }
-        Answer::Pulled(_) => Reply::failed(ErrorCode::Internal, None),
+        Answer::NoHome(why) => Reply::no_home(match why {
+            NoHome::Nowhere => "no node is the home of this client at the moment; try again",
+            NoHome::Crowded => "too many questions to other nodes are waiting; try again later",
+            NoHome::Silent => "the node that is this client's home did not answer in time; try again",
+            NoHome::Unavailable => "the node that is this client's home cannot answer yet; try again",
+        }),
+        Answer::Done { .. } | Answer::Pulled(_) | Answer::Sessions { .. } => {
+            Reply::failed(ErrorCode::Internal, None)
+        }
     }
 }
 

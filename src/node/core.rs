@@ -5,6 +5,7 @@ use super::connection::{Connection, Purpose};
 use super::figures::Figures;
 use super::frames::Frames;
 use super::gate::Seat;
+use super::post::PostBox;
 use super::requests::Requests;
 use super::start::{CoreConfig, Identity};
 use super::starved::Starved;
@@ -18,7 +19,7 @@ use crate::counters::{Histogram, SIZES};
 use crate::limits::{FRESH_MS, PROXY_WARNING_MS, READ_BYTES_LONG, STOP_MS};
 use crate::log::{Append, LogEvent};
 use crate::mesh::{Address, Inbox, Outbox};
-use crate::model::{Now, Parcel};
+use crate::model::{Dispatch, Now, Parcel};
 use crate::net::{Handoff, Listener, Pool, Round};
 use crate::router::{self, Settings, Shard};
 use crate::wire::json::Parser;
@@ -111,6 +112,10 @@ pub(super) struct State {
     pub(super) sessions: Vec<Option<Key>>,
     /// What this turn has for the log.
     pub(super) appends: Vec<Append>,
+    /// What this turn has for other nodes.
+    pub(super) dispatches: Vec<Dispatch>,
+    /// `None`: this node is alone.
+    pub(super) post: Option<PostBox>,
     /// `None`: there are no sessions on this node, only echo.
     pub(super) log: Option<Log>,
     /// Requests of the HTTP API that wait for the shard.
@@ -153,6 +158,8 @@ impl Core {
             out: router::Outbox::default(),
             sessions: Vec::new(),
             appends: Vec::new(),
+            dispatches: Vec::new(),
+            post: config.post.clone(),
             log: config.log.clone(),
             requests: Requests::default(),
             parser: Parser::new(),

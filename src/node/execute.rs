@@ -28,6 +28,7 @@ impl State {
             now,
             partials,
             appends,
+            dispatches,
             log,
             outbox,
             requests,
@@ -88,6 +89,7 @@ impl State {
                         outbox.push(core, mail);
                     }
                 }
+                Output::Dispatch(dispatch) => dispatches.push(dispatch),
                 Output::Answer(request, answer) => requests.answered(request, answer),
             }
         }
@@ -101,6 +103,11 @@ impl State {
             if let Some(log) = &self.log {
                 log.append(appends);
             }
+        }
+        if let Some(post) = &self.post
+            && !self.dispatches.is_empty()
+        {
+            post.post(self.outbox.core(), std::mem::take(&mut self.dispatches));
         }
         self.signatures = 0;
         for core in 0..self.outbox.cores() {

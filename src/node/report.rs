@@ -1,9 +1,10 @@
 //! What a node says about itself when the admin server asks: each core in its next turn, the log from its atomics.
 
 use super::core::{Core, Mail, State};
+use super::report_cluster::cluster_report;
 use super::start::Running;
 use crate::admin::{CoreMemory, CoreReport, LogReport, LogTrouble, Phase, Sources};
-use crate::backplane::{Health, Log, Trouble};
+use crate::backplane::{Embedded, KafkaLog, Log, Trouble};
 use crate::counters::{COMMIT_US, Histogram, SIZES, TURN_US};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -31,9 +32,17 @@ impl Running {
     pub fn sources(&self, build: Vec<(&'static str, String)>) -> Sources {
         let (addresses, log, life) = (self.addresses.0.clone(), self.log().cloned(), self.life.clone());
         let cache_bytes = self.cache_bytes;
+        let shown = self.posting.as_ref().map(|posting| Arc::clone(posting.shown()));
         Sources {
             cores: addresses.len() as u16,
             ask: Box::new(move |core, question| addresses[usize::from(core)].post(vec![Mail::Ask(question)])),
+            cluster: Box::new({
+                let log = log.clone();
+                move || match (&log, &shown) {
+                    (Some(Log::Kafka(log)), Some(shown)) => Some(cluster_report(log, shown)),
+                    _ => None,
+                }
+            }),
             log: Box::new(move || {
                 log.as_ref().map_or_else(LogReport::default, |log| log_report(log, cache_bytes))
             }),
@@ -80,8 +89,27 @@ impl Core {
 }
 
 fn log_report(log: &Log, cache_bytes: u64) -> LogReport {
-    let health: &Health = log.health();
-    let reading = health.read();
+    match log {
+        Log::Embedded(log) => own_log_report(log, cache_bytes),
+        Log::Kafka(log) => kafka_log_report(log, cache_bytes),
+    }
+}
+
+/// What keeps it from taking messages is told with the cluster.
+fn kafka_log_report(log: &KafkaLog, cache_bytes: u64) -> LogReport {
+    let (reading, appends) = (log.health().read(), log.appender().health().read());
+    LogReport {
+        trouble: None,
+        commit_us: appends.commit_us,
+        batch_records: appends.commit_records,
+        records_written: appends.written,
+        retained_bytes: reading.bytes,
+        cache_bytes,
+    }
+}
+
+fn own_log_report(log: &Embedded, cache_bytes: u64) -> LogReport {
+    let reading = log.health().read();
     LogReport {
         trouble: match reading.trouble {
             Trouble::None => None,

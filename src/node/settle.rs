@@ -1,17 +1,33 @@
 //! From a configuration as it is meant to what a node is started with.
 
-use super::start::NodeConfig;
+use super::cluster::ClusterNode;
+use super::config::NodeConfig;
 use crate::backplane::Options;
-use crate::config::{self, Config};
+use crate::config::{self, ClusterTopics, Config};
 use crate::limits::PARTITIONS;
 use crate::model::Topology;
 use crate::net::Wish;
 use crate::router::Settings;
 
 impl NodeConfig {
-    /// The node that this configuration means.
+    /// The node of a cluster that this configuration means, whose topics are these.
+    pub fn of_cluster(config: &Config, topics: &ClusterTopics) -> Self {
+        let cluster = config.cluster.as_ref().map(|cluster| ClusterNode {
+            connection: cluster.connection.clone(),
+            plan: topics.plan.clone(),
+            node_timeout_ms: cluster.node_timeout_ms,
+            standby: cluster.standby,
+            retention_ms: topics.retention_ms,
+            data: config.data.clone(),
+            cache_bytes: config.store_cache_bytes,
+        });
+        Self { cluster, ..Self::of(config) }
+    }
+
+    /// The node that this configuration means, but for its cluster.
     pub fn of(config: &Config) -> Self {
-        let topology = Topology::new(PARTITIONS, config.cores());
+        let partitions = config.cluster.as_ref().map_or(PARTITIONS, |cluster| cluster.plan.partitions);
+        let topology = Topology::new(partitions, config.cores());
         let options = Options {
             durability: config.durability,
             retention_ms: config.retention_ms,
@@ -43,7 +59,8 @@ impl NodeConfig {
             settings,
             message_bytes: config.message_bytes,
             node: config.node,
-            log: Some((config.data.clone(), options)),
+            log: config.cluster.is_none().then(|| (config.data.clone(), options)),
+            cluster: None,
             handshake_ms: config.handshake_ms,
             max_connections: config.max_connections,
             max_connections_per_ip: config.max_connections_per_ip,

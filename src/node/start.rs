@@ -1,102 +1,32 @@
 //! Starting and stopping: probe, bind, pin, run; and every thread is either running or joined.
 
+use super::config::NodeConfig;
 use super::core::{self, Mail};
+use super::ending::{Ending, Endings};
 use super::gate::Gate;
+use super::guard::Guard;
+use super::post::{PostBox, Posting};
 use super::report::Life;
 use super::{Figures, abort};
-use crate::access::{Access, Proxies, Rate};
+use crate::access::{Access, Proxies};
 use crate::admin::Phase;
-use crate::backplane::{Embedded, Log, OpenError, Options, Recovered};
-use crate::limits::{
-    CONNECTIONS, CORE_BACKLOG, CORES, DEDUPE_MS, HANDSHAKE_MS, ID_BYTES, JSON_DEPTH, MESSAGE_BYTES,
-    OWN_FILES, PARTITIONS, RECIPIENTS,
-};
+use crate::backplane::kafka::Trouble;
+use crate::backplane::{Embedded, Log, OpenError, Recovered};
+use crate::cluster::Refusal;
+use crate::limits::{CONNECTIONS, CORE_BACKLOG, CORES, OWN_FILES};
 use crate::log::LogEvent;
 use crate::mesh::{Address, Inbox, Load, inboxes};
-use crate::model::{Durability, IdRef, Position, SessionId, SessionRef, Topology};
-use crate::net::{Driver, ListenError, Refused, Wish, bind, choose};
+use crate::model::{IdRef, Position, SessionId, SessionRef};
+use crate::net::{Driver, ListenError, Refused, bind, choose};
 use crate::router::Settings;
-use crate::wire::json::{Face, Limits};
+use crate::wire::json::Face;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use std::{fmt, io, thread};
-
-/// What a node is started with.
-#[derive(Clone)]
-pub struct NodeConfig {
-    /// Where clients connect. Port 0: any free one.
-    pub listen: SocketAddr,
-    /// The CPU of each core; empty: not pinned.
-    pub cpus: Vec<usize>,
-    /// How cores talk to the kernel.
-    pub driver: Wish,
-    /// Who may connect. Without any key: development mode, with `/v1/echo`.
-    pub access: Access,
-    /// Of every core's shard; its topology says how many cores there are. The core in it means nothing.
-    pub settings: Settings,
-    /// Largest message.
-    pub message_bytes: usize,
-    /// This node's ordinal.
-    pub node: u16,
-    /// Where the log is and how; `None`: no sessions, only echo.
-    pub log: Option<(PathBuf, Options)>,
-    /// From accept to a complete request head.
-    pub handshake_ms: u64,
-    /// Connections in all; `None`: as many as open files allow.
-    pub max_connections: Option<u32>,
-    /// Connections of one address.
-    pub max_connections_per_ip: Option<u32>,
-    /// New connections a second.
-    pub connect_rate: Option<Rate>,
-    /// Who begins connections with a PROXY header.
-    pub proxies: Proxies,
-}
-
-impl NodeConfig {
-    /// A node in development mode without a log: all defaults.
-    pub fn echo(listen: SocketAddr, cores: u16) -> Self {
-        Self {
-            listen,
-            cpus: Vec::new(),
-            driver: Wish::Best,
-            access: Access::default(),
-            settings: Settings::new(0, Topology::new(PARTITIONS, cores)),
-            message_bytes: MESSAGE_BYTES,
-            node: 0,
-            log: None,
-            handshake_ms: HANDSHAKE_MS,
-            max_connections: None,
-            max_connections_per_ip: None,
-            connect_rate: None,
-            proxies: Proxies::default(),
-        }
-    }
-
-    fn cores(&self) -> usize {
-        usize::from(self.settings.topology.cores())
-    }
-
-    /// `limits` of a `welcome`.
-    fn limits(&self) -> Limits {
-        let options = self.log.as_ref().map(|(_, options)| options);
-        let durability = options.map_or(Durability::Fsync, |options| options.durability);
-        Limits {
-            message_bytes: self.message_bytes,
-            recipients: RECIPIENTS,
-            id_bytes: ID_BYTES,
-            json_depth: JSON_DEPTH,
-            ping_interval_ms: self.settings.ping_interval_ms,
-            retention_ms: options.map_or(0, |options| options.retention_ms),
-            dedupe_ms: DEDUPE_MS,
-            durability: durability.as_str(),
-        }
-    }
-}
 
 /// A node that runs until [`Running::stop`].
 pub struct Running {
@@ -108,6 +38,9 @@ pub struct Running {
     pub(super) addresses: Addresses,
     shown: Vec<Arc<Mutex<Figures>>>,
     log: Option<Log>,
+    pub(super) posting: Option<Posting>,
+    guard: Option<Guard>,
+    endings: Endings,
     pub(super) cache_bytes: u64,
     pub(super) life: Life,
     gate: Arc<Gate>,
@@ -136,6 +69,10 @@ pub enum StartError {
     Log(OpenError),
     /// A number of cores or CPUs that makes no sense.
     Cores(String),
+    /// Kafka cannot be reached, or not as it must be.
+    Kafka(Trouble),
+    /// The cluster cannot have this node.
+    Refused(Refusal),
     /// A core's thread or ring could not be made.
     Core(io::Error),
 }
@@ -148,6 +85,8 @@ impl fmt::Display for StartError {
             Self::Cpu(cpu) => write!(f, "CPU {cpu} cannot be used; taskset -p shows which can"),
             Self::Log(error) => write!(f, "{error}"),
             Self::Cores(why) => write!(f, "{why}"),
+            Self::Kafka(trouble) => write!(f, "{trouble}"),
+            Self::Refused(refusal) => write!(f, "{refusal}"),
             Self::Core(error) => write!(f, "a core could not start: {error}"),
         }
     }
@@ -166,6 +105,7 @@ pub(super) struct CoreConfig {
     pub(super) identity: Identity,
     pub(super) heads: Arc<[Position]>,
     pub(super) log: Option<Log>,
+    pub(super) post: Option<PostBox>,
     pub(super) shown: Arc<Mutex<Figures>>,
     /// Its own, for what its inbox counts.
     pub(super) address: Address<Mail>,
@@ -220,7 +160,24 @@ impl Node {
         }
         let (inboxes, addresses) = inboxes::<Mail>(config.cores());
         let over = Arc::new(AtomicBool::new(false));
-        let (log, recovered) = open_log(config, &addresses, Arc::clone(&over))?;
+        let life = Life::default();
+        let endings = Endings::default();
+        let (log, posting, guard, opened) = match &config.cluster {
+            Some(cluster) => {
+                let joined = cluster.open(config, deliver_to(&addresses, &over))?;
+                let ends = (life.clone(), endings.clone());
+                let posting = cluster.post(config, &joined, addresses.clone(), ends)?;
+                let guard = cluster.guard(&joined, endings.clone())?;
+                let opened =
+                    Recovered { log_epoch: joined.log_epoch, heads: Vec::new(), floors: Arc::from([]) };
+                (Some(Log::Kafka(joined.log)), Some(posting), Some(guard), (opened, joined.incarnation.0))
+            }
+            None => {
+                let (log, recovered) = open_log(config, &addresses, &over)?;
+                (log, None, None, (recovered, unix_ms()))
+            }
+        };
+        let (recovered, incarnation) = opened;
         let running = Running {
             addr: config.listen,
             driver,
@@ -228,26 +185,30 @@ impl Node {
             shown: (0..config.cores()).map(|_| Arc::default()).collect(),
             addresses: Addresses(addresses),
             log,
-            cache_bytes: config.log.as_ref().map_or(0, |(_, options)| options.cache_bytes),
-            life: Life::default(),
+            posting,
+            guard,
+            endings,
+            cache_bytes: config.cache_bytes(),
+            life,
             gate: Arc::new(gate(config)),
             over,
         };
         let identity = Identity {
             log_epoch: recovered.log_epoch,
             node: config.node,
-            incarnation: unix_ms(),
+            incarnation,
             limits_json: config.limits().json().into(),
         };
         let core = CoreConfig {
             index: 0,
             driver,
             access: Arc::new(config.access.clone()),
-            settings: config.settings.clone(),
+            settings: Settings { is_clustered: config.cluster.is_some(), ..config.settings.clone() },
             message_bytes: config.message_bytes,
             identity,
             heads: recovered.heads.into(),
             log: running.log.clone(),
+            post: running.posting.as_ref().map(|posting| posting.postbox.clone()),
             shown: Arc::default(),
             address: running.addresses.0[0].clone(),
             handshake_ms: config.handshake_ms,
@@ -262,14 +223,24 @@ impl Node {
 fn open_log(
     config: &NodeConfig,
     addresses: &[Address<Mail>],
-    over: Arc<AtomicBool>,
+    over: &Arc<AtomicBool>,
 ) -> Result<(Option<Log>, Recovered), StartError> {
     let Some((dir, options)) = &config.log else {
         let heads = vec![Position::START; usize::from(config.settings.topology.partitions())];
         return Ok((None, Recovered { log_epoch: 0, heads, floors: Arc::from([]) }));
     };
-    let addresses = addresses.to_vec();
-    let deliver = move |core: u16, events: Vec<LogEvent>| {
+    let deliver = deliver_to(addresses, over);
+    let (log, recovered) = Embedded::open(dir, options.clone(), deliver).map_err(StartError::Log)?;
+    Ok((Some(Log::Embedded(log)), recovered))
+}
+
+/// Gives a core what its log has for it.
+fn deliver_to(
+    addresses: &[Address<Mail>],
+    over: &Arc<AtomicBool>,
+) -> impl Fn(u16, Vec<LogEvent>) + Send + Sync + use<> {
+    let (addresses, over) = (addresses.to_vec(), Arc::clone(over));
+    move |core: u16, events: Vec<LogEvent>| {
         let address = &addresses[usize::from(core)];
         // A core that cannot keep up holds up the log's thread: appends then stay unanswered, their cores come to
         // their bound, and the senders' sockets are not read. A core never waits for the log, so this ends.
@@ -277,9 +248,7 @@ fn open_log(
             thread::sleep(BACKLOG_PAUSE);
         }
         address.post(events.into_iter().map(Mail::Log).collect());
-    };
-    let (log, recovered) = Embedded::open(dir, options.clone(), deliver).map_err(StartError::Log)?;
-    Ok((Some(Log::Embedded(log)), recovered))
+    }
 }
 
 /// Who may connect: no more than there are descriptors for, less those that the node needs itself.
@@ -311,7 +280,7 @@ fn open_files() -> usize {
     usize::try_from(limit.rlim_cur).unwrap_or(usize::MAX)
 }
 
-fn unix_ms() -> u64 {
+pub(super) fn unix_ms() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     since.unwrap_or_default().as_millis() as u64
 }
@@ -417,6 +386,19 @@ impl Running {
         self.gate.busy() == 0
     }
 
+    /// Why this node must end, if one of its threads has found that it must.
+    pub fn ending(&self) -> Option<Ending> {
+        self.endings.first()
+    }
+
+    /// Whether it serves what is its own: always, but in a cluster that it has not joined yet.
+    pub fn has_joined(&self) -> bool {
+        let Some(posting) = &self.posting else { return true };
+        let Some(Log::Kafka(log)) = &self.log else { return true };
+        let reading = log.health().read();
+        posting.shown().is_member() && reading.served == reading.owned
+    }
+
     /// The log this node runs on.
     pub fn log(&self) -> Option<&Log> {
         self.log.as_ref()
@@ -447,10 +429,16 @@ impl Drop for Running {
             // A core's panic has ended the process before this.
             let _ = thread.join();
         }
+        // After the sessions are gone: it says that this node leaves.
+        if let Some(posting) = self.posting.take() {
+            posting.stop();
+        }
         self.over.store(true, Ordering::Relaxed);
         // After the cores, so that everything they have accepted becomes durable.
         if let Some(log) = self.log.take() {
             log.stop();
         }
+        // Last, for it may be waiting for Kafka's answer.
+        drop(self.guard.take());
     }
 }

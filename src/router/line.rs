@@ -3,38 +3,43 @@
 //! Always holds: a session stands in it once at most, so it is bounded by the sessions there are. Whoever goes is
 //! taken out at once, at the price of a search, so that a line costs nothing while nobody in it is served.
 
-use crate::model::SessionRef;
 use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
 
-/// A line of sessions, each with what it waits for.
+/// A line of sessions, named as its owner names them, each with what it waits for.
 #[derive(Debug)]
-pub struct Line<T> {
+pub struct Line<S, T> {
     /// By number, which grows with each who comes.
-    waiting: BTreeMap<u64, (SessionRef, T)>,
-    numbers: HashMap<SessionRef, u64>,
+    waiting: BTreeMap<u64, (S, T)>,
+    numbers: HashMap<S, u64>,
     next: u64,
 }
 
-impl<T> Default for Line<T> {
+impl<S, T> Default for Line<S, T> {
     fn default() -> Self {
         Self { waiting: BTreeMap::new(), numbers: HashMap::new(), next: 0 }
     }
 }
 
-impl<T> Line<T> {
+impl<S: Copy + Eq + Hash, T> Line<S, T> {
     /// Stands at its end. Who is in it already leaves its old place.
-    pub fn join(&mut self, session: SessionRef, what: T) {
+    pub fn join(&mut self, session: S, what: T) {
         self.leave(session);
         self.numbers.insert(session, self.next);
         self.waiting.insert(self.next, (session, what));
         self.next += 1;
     }
 
-    /// Goes out of it.
-    pub fn leave(&mut self, session: SessionRef) {
-        if let Some(number) = self.numbers.remove(&session) {
-            self.waiting.remove(&number);
-        }
+    /// Goes out of it. Returns what it waited for.
+    pub fn leave(&mut self, session: S) -> Option<T> {
+        let number = self.numbers.remove(&session)?;
+        self.waiting.remove(&number).map(|(_, what)| what)
+    }
+
+    /// Keeps only these.
+    pub fn retain(&mut self, mut keep: impl FnMut(S) -> bool) {
+        self.waiting.retain(|_, (session, _)| keep(*session));
+        self.numbers.retain(|session, _| keep(*session));
     }
 
     /// What the first waits for.
@@ -43,12 +48,12 @@ impl<T> Line<T> {
     }
 
     /// The first, taken out.
-    pub fn serve(&mut self) -> Option<(SessionRef, T)> {
+    pub fn serve(&mut self) -> Option<(S, T)> {
         self.serve_before(u64::MAX)
     }
 
     /// The first, taken out, if it came before [`Line::end`] was this.
-    pub fn serve_before(&mut self, end: u64) -> Option<(SessionRef, T)> {
+    pub fn serve_before(&mut self, end: u64) -> Option<(S, T)> {
         let first = self.waiting.first_entry().filter(|first| *first.key() < end)?;
         let (session, what) = first.remove();
         self.numbers.remove(&session);
@@ -73,7 +78,7 @@ impl<T> Line<T> {
     /// Panics when what the type promises does not hold.
     pub fn invariants(&self) {
         assert_eq!(self.waiting.len(), self.numbers.len(), "each stands in the line once");
-        let known = |(number, (session, _)): (&u64, &(SessionRef, T))| self.numbers[session] == *number;
+        let known = |(number, (session, _)): (&u64, &(S, T))| self.numbers[session] == *number;
         assert!(self.waiting.iter().all(known), "who stands in the line is known to");
     }
 }
@@ -81,6 +86,7 @@ impl<T> Line<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::SessionRef;
 
     fn session(slot: u32) -> SessionRef {
         SessionRef { core: 0, slot, generation: 0 }

@@ -11,8 +11,11 @@
 pub mod append;
 pub mod arrive;
 pub mod deliver;
+mod inquiries;
 mod line;
 mod output;
+mod questions;
+mod requests;
 #[cfg(test)]
 mod rig;
 mod room;
@@ -22,9 +25,13 @@ mod timers;
 mod turn;
 
 pub use arrive::{Connect, SessionPhase};
-pub use deliver::SessionInfo;
-pub use output::{Answer, Outbox, Output, Pulled, Request};
+pub use output::{Answer, NoHome, Outbox, Output, Request};
 pub use room::Room;
 pub use settings::{Bounds, Settings};
 pub use shard::{Flow, Shard};
 pub use turn::Turn;
+
+#[cfg(test)]
+mod cluster_stories;
+#[cfg(test)]
+mod inquiry_stories;

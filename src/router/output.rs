@@ -1,7 +1,7 @@
 //! The only door out of a shard: a dozen verbs, which `node/execute` carries out in one match.
 
-use crate::log::{Append, Read, Record, Revocation, Ticket};
-use crate::model::{CloseCode, ErrorCode, Parcel, Position, Push, Unresumed};
+use crate::log::{Append, Read, Revocation, Ticket};
+use crate::model::{CloseCode, Dispatch, ErrorCode, Parcel, Peer, Pulled, Push, SessionInfo};
 
 /// A request of the HTTP API that waits for its answer: the shell's own number for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -57,6 +57,8 @@ pub enum Output {
         /// What.
         parcel: Parcel,
     },
+    /// Hand this to the post: it is for another node.
+    Dispatch(Dispatch),
     /// Answer a request of the HTTP API.
     Answer(Request, Answer),
 }
@@ -78,6 +80,28 @@ pub enum Answer {
     },
     /// A page of a mailbox.
     Pulled(Pulled),
+    /// The sessions of a client.
+    Sessions {
+        /// The node that is its home; `None`: this one.
+        home: Option<Peer>,
+        /// As that one names them: those without a gateway are its own.
+        sessions: Vec<SessionInfo>,
+    },
+    /// The client's home could not be asked, or did not answer.
+    NoHome(NoHome),
+}
+
+/// Why there is no word of a client's home.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoHome {
+    /// No node is its home, as far as this one knows.
+    Nowhere,
+    /// Too many questions to other nodes wait for their answers.
+    Crowded,
+    /// It is on another node, which did not answer in time.
+    Silent,
+    /// It is on another node, which cannot answer now.
+    Unavailable,
 }
 
 /// What a finished send tells a session, told to a request.
@@ -91,19 +115,6 @@ impl From<Push> for Answer {
             other => unreachable!("a send was answered by {other:?}"),
         }
     }
-}
-
-/// A page of a mailbox for an app that holds no socket.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pulled {
-    /// There when a cursor was presented.
-    pub resumed: Option<Result<(), Unresumed>>,
-    /// The envelopes.
-    pub records: Vec<Record>,
-    /// Everything up to here is in them.
-    pub cursor: Position,
-    /// There are more.
-    pub more: bool,
 }
 
 /// The outputs of one turn, in order.

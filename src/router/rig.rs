@@ -3,11 +3,14 @@
 use super::{Connect, Flow, Outbox, Output, Settings, Shard};
 use crate::log::{Append, Appended, LogEvent, Page, Read, Record};
 use crate::model::{
-    ClientId, IdRef, Now, Position, Push, Recipients, SendCommand, Start, StartFrom, Topology,
+    ClientId, Dispatch, IdRef, Now, Parcel, Position, Push, Recipients, SendCommand, Start, StartFrom,
+    Topology,
 };
 
 /// Partitions of its log.
 pub const PARTITIONS: u16 = 4;
+/// As whom the post speaks to it: the number behind its one core.
+const POST: u16 = 1;
 
 /// The shard of a node with one core.
 pub struct Lone {
@@ -24,7 +27,7 @@ impl Lone {
         let mut settings = Settings::new(0, Topology::new(PARTITIONS, 1));
         change(&mut settings);
         let now = Now { mono_ms: 10_000, unix_ms: 1_760_000_000_000 };
-        let heads = vec![Position::START; usize::from(PARTITIONS)];
+        let heads = vec![Position::START; if settings.is_clustered { 0 } else { usize::from(PARTITIONS) }];
         let mut lone = Self {
             shard: Shard::new(settings, 1, &heads, now),
             out: Outbox::default(),
@@ -122,6 +125,17 @@ impl Lone {
         let (start, through) = (Position::START, read.upto);
         let page = Page { start, records: Vec::new(), through, counted: 0, more: false };
         self.tell(LogEvent::Page(read.ticket, Ok(page)));
+    }
+
+    /// The post speaks.
+    pub fn post(&mut self, parcel: Parcel) {
+        self.shard.on_parcel(POST, parcel, self.now, &mut self.out);
+    }
+
+    /// What is for other nodes; everything else is forgotten.
+    pub fn dispatches(&mut self) -> Vec<Dispatch> {
+        let dispatch = |output| if let Output::Dispatch(dispatch) = output { Some(dispatch) } else { None };
+        self.outputs().into_iter().filter_map(dispatch).collect()
     }
 
     /// A tick.

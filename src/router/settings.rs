@@ -25,6 +25,8 @@ pub struct Settings {
     pub recent_bytes: usize,
     /// What a session may send.
     pub rates: SendRates,
+    /// Whether there are other nodes, whose log is this one's too.
+    pub is_clustered: bool,
     /// The bounds of queues and pools.
     pub bounds: Bounds,
 }
@@ -50,6 +52,8 @@ pub struct Bounds {
     pub appends_in_flight: usize,
     /// [`limits::APPEND_BYTES_IN_FLIGHT`]
     pub append_bytes_in_flight: usize,
+    /// [`limits::REVOCATIONS`], of all cores
+    pub revocations: usize,
 }
 
 impl Default for Bounds {
@@ -64,6 +68,7 @@ impl Default for Bounds {
             reads_in_flight: limits::READS_IN_FLIGHT,
             appends_in_flight: limits::APPENDS_IN_FLIGHT,
             append_bytes_in_flight: limits::APPEND_BYTES_IN_FLIGHT,
+            revocations: limits::REVOCATIONS,
         }
     }
 }
@@ -82,6 +87,7 @@ impl Settings {
             outbound_bytes: limits::OUTBOUND_BYTES as u32,
             recent_bytes: limits::RECENT_BYTES,
             rates: SendRates::default(),
+            is_clustered: false,
             bounds: Bounds::default(),
         }
     }

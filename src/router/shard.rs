@@ -6,17 +6,18 @@
 
 use super::append::{Finished, Origin, Sends, answer_cost, need, too_large};
 use super::arrive::{Connect, Gateway, Want};
-use super::deliver::{Home, SessionInfo};
-use super::output::{Answer, Outbox, Output, Request};
+use super::deliver::Home;
+use super::output::{Outbox, Output};
+use super::questions::Questions;
 use super::room::Room;
 use super::settings::Settings;
 use super::turn::Turn;
 use crate::access::Claims;
-use crate::counters::{Counters, Refusal, Stage};
-use crate::log::{LogEvent, Revocation};
+use crate::counters::{Counters, Dropped, Stage};
+use crate::log::LogEvent;
 use crate::model::{
-    ClientId, CloseCode, Envelope, EnvelopeParts, ErrorCode, ErrorPush, IdRef, Kind, Mistake, Now, Parcel,
-    Partition, Position, Push, Recipients, SendCommand, SessionRef, Start,
+    ClientId, CloseCode, Dispatch, Envelope, EnvelopeParts, ErrorCode, ErrorPush, Head, IdRef, Kind, Mistake,
+    Now, Parcel, Partition, Position, Push, Reach, Recipients, Route, SendCommand, SessionRef,
 };
 use std::collections::VecDeque;
 
@@ -33,13 +34,14 @@ pub enum Flow {
 /// The pure half of a core.
 #[derive(Debug)]
 pub struct Shard {
-    settings: Settings,
-    gateway: Gateway,
-    home: Home,
-    sends: Sends,
-    counters: Counters,
+    pub(super) settings: Settings,
+    pub(super) gateway: Gateway,
+    pub(super) home: Home,
+    pub(super) sends: Sends,
+    pub(super) questions: Questions,
+    pub(super) counters: Counters,
     /// Values between home and session of this core; empty between two inputs.
-    values: VecDeque<Parcel>,
+    pub(super) values: VecDeque<Parcel>,
     /// Sessions of this core that get what is being delivered; empty between two inputs.
     here: Vec<SessionRef>,
 }
@@ -57,6 +59,8 @@ macro_rules! turn {
     };
 }
 
+pub(super) use turn;
+
 impl Shard {
     /// A shard on a log of that epoch with these heads, by partition.
     pub fn new(settings: Settings, log_epoch: u64, heads: &[Position], now: Now) -> Self {
@@ -64,6 +68,7 @@ impl Shard {
             gateway: Gateway::new(settings.clone(), now.mono_ms),
             home: Home::new(settings.clone(), log_epoch, heads),
             sends: Sends::new(settings.bounds),
+            questions: Questions::default(),
             counters: Counters::default(),
             values: VecDeque::new(),
             here: Vec::new(),
@@ -163,7 +168,7 @@ impl Shard {
     pub fn on_log(&mut self, event: LogEvent, now: Now, out: &mut Outbox) {
         match event {
             LogEvent::Record(record) => {
-                let (partition, position) = (record.partition, record.position());
+                let partition = record.partition;
                 let delivered = self.home.apply(record, &mut self.here, &mut turn!(self, now, out));
                 if let Some(delivered) = delivered {
                     if !self.here.is_empty() {
@@ -171,7 +176,7 @@ impl Shard {
                     }
                     self.gateway.deliver(&self.here, &delivered, &mut turn!(self, now, out));
                 }
-                self.gateway.mark_one(self.settings.core, partition.0, position);
+                self.mark_own(partition);
             }
             LogEvent::Appended(appended) => self.answered(appended.ticket, Ok(appended.at_ms), now, out),
             LogEvent::Refused(refused) => {
@@ -179,10 +184,19 @@ impl Shard {
             }
             LogEvent::Head(partition, head) => {
                 self.home.on_head(partition, head);
-                self.gateway.mark_one(self.settings.core, partition.0, self.home.head(partition));
+                self.mark_own(partition);
             }
             LogEvent::Revoked(revocation) => self.home.on_revoked(revocation, &mut turn!(self, now, out)),
             LogEvent::Beat => self.home.on_beat(&mut turn!(self, now, out)),
+            LogEvent::Fresh { partitions, age_ms } => {
+                self.home.on_fresh(&partitions, age_ms, &mut turn!(self, now, out));
+            }
+            LogEvent::Begun { partition, term, head } => {
+                self.home.begun(partition, term, head);
+                self.mark_own(partition);
+            }
+            LogEvent::Ended(partition) => self.home.ended(partition),
+            LogEvent::Unknown(partitions) => self.home.forget_revoked(&partitions),
             LogEvent::Page(ticket, page) => self.home.on_page(ticket, page, &mut turn!(self, now, out)),
             // The log judges what lies below its floor when it reads.
             LogEvent::Floors(_) => {}
@@ -196,6 +210,7 @@ impl Shard {
         self.gateway.tick(&mut turn);
         self.gateway.uncrowd(self.sends.free(), &mut turn);
         self.home.tick(&mut turn);
+        self.end_questions(now, out);
         self.work_off(now, out);
     }
 
@@ -203,74 +218,6 @@ impl Shard {
     pub fn drain(&mut self, window_ms: u64, now: Now, out: &mut Outbox) {
         self.gateway.drain(window_ms, &mut turn!(self, now, out));
         self.work_off(now, out);
-    }
-
-    /// One element of an HTTP publish: its message goes to all recipients, and one answer comes back.
-    pub fn publish(
-        &mut self,
-        request: Request,
-        from: Option<IdRef<'_>>,
-        send: &SendCommand<'_>,
-        now: Now,
-        out: &mut Outbox,
-    ) {
-        let envelopes = self.envelopes(from, send);
-        let bytes = envelopes.iter().map(|(_, envelope)| envelope.size()).sum();
-        if !self.has_room(Room { records: envelopes.len(), bytes }) {
-            self.counters.refuse(Refusal::Unavailable);
-            let refused = Answer::Refused { code: ErrorCode::Unavailable, retry_after_ms: CROWDED_RETRY_MS };
-            return out.push(Output::Answer(request, refused));
-        }
-        self.counters.received_durable += 1;
-        self.sends.begin(Origin::Request(request), false, envelopes, &mut turn!(self, now, out));
-    }
-
-    /// Nothing of this client's mailbox that is there now is served again, once the answer has come.
-    pub fn erase(&mut self, request: Request, client: &ClientId, now: Now, out: &mut Outbox) {
-        let envelope = self.envelope(Kind::Erase, client.as_ref());
-        let partition = self.partition(client.as_ref());
-        if !self.has_room(Room { records: 1, bytes: envelope.size() }) {
-            let refused = Answer::Refused { code: ErrorCode::Unavailable, retry_after_ms: CROWDED_RETRY_MS };
-            return out.push(Output::Answer(request, refused));
-        }
-        self.sends.begin_one(Origin::Request(request), partition, envelope, &mut turn!(self, now, out));
-    }
-
-    /// Tokens of this client issued until now are refused, once the answer has come. Its core must be this one.
-    pub fn revoke(&mut self, request: Request, client: &ClientId, now: Now, out: &mut Outbox) {
-        if !self.home.can_revoke(client) {
-            let refused = Answer::Refused { code: ErrorCode::Unavailable, retry_after_ms: 0 };
-            return out.push(Output::Answer(request, refused));
-        }
-        let named = self.envelope(Kind::Erase, client.as_ref());
-        let ticket = self.sends.ticket(Origin::Request(request), named, &turn!(self, now, out));
-        let revocation = Revocation { client: client.clone(), issued_until_s: now.unix_ms / 1_000 };
-        out.push(Output::Revoke(ticket, revocation));
-    }
-
-    /// Sends all sessions of a client away. Its core must be this one. Returns how many.
-    pub fn disconnect(&mut self, client: &ClientId, now: Now, out: &mut Outbox) -> usize {
-        let many = self.home.disconnect(client, &mut turn!(self, now, out));
-        self.work_off(now, out);
-        many
-    }
-
-    /// A page of a mailbox. The client's core must be this one.
-    pub fn pull(
-        &mut self,
-        request: Request,
-        client: &ClientId,
-        start: Start,
-        limit: u32,
-        now: Now,
-        out: &mut Outbox,
-    ) {
-        self.home.pull(request, client, start, limit, &mut turn!(self, now, out));
-    }
-
-    /// The sessions of a client. Its core must be this one.
-    pub fn sessions_of(&self, client: &str) -> Vec<SessionInfo> {
-        self.home.sessions_of(client)
     }
 
     /// Whose session that is.
@@ -312,11 +259,6 @@ impl Shard {
     /// For what the shell itself refuses and drops.
     pub fn counters_mut(&mut self) -> &mut Counters {
         &mut self.counters
-    }
-
-    /// Whether the log takes so much from the HTTP API, beside what is kept for sessions.
-    fn has_room(&self, room: Room) -> bool {
-        self.sends.free().holds(room.and(self.gateway.kept()))
     }
 
     /// What the session's command must wait for, if for anything. `room`: what it needs of the log, if it is durable.
@@ -367,20 +309,33 @@ impl Shard {
         let from = Some(self.gateway.sessions.peek(slot).client.as_ref());
         let (kind, body) = (Kind::Ephemeral, send.body);
         let envelope = Envelope::new(EnvelopeParts { kind, to: None, from, id: None, copied_to: b"", body });
-        let mut elsewhere: Vec<(u16, Vec<ClientId>)> = Vec::new();
+        // By the way to them: another core of this node, or another node.
+        let mut elsewhere: Vec<((Route, u16), Vec<ClientId>)> = Vec::new();
         for to in send.to.iter() {
-            let core = self.settings.topology.core(to);
-            if core == self.settings.core {
-                self.whisper_here(to, &envelope, now, out);
-                continue;
-            }
-            match elsewhere.iter_mut().find(|(other, _)| *other == core) {
+            let place = self.settings.topology.place(to);
+            let way = match self.gateway.route(place.partition) {
+                Route::Here if place.core == self.settings.core => {
+                    self.whisper_here(to, &envelope, now, out);
+                    continue;
+                }
+                Route::Here => (Route::Here, place.core),
+                Route::Away(home) => (Route::Away(home), 0),
+                Route::Nowhere => {
+                    self.counters.drop(Dropped::NobodyThere);
+                    continue;
+                }
+            };
+            match elsewhere.iter_mut().find(|(other, _)| *other == way) {
                 Some((_, clients)) => clients.push(to.to_client()),
-                None => elsewhere.push((core, vec![to.to_client()])),
+                None => elsewhere.push((way, vec![to.to_client()])),
             }
         }
-        for (core, to) in elsewhere {
-            out.push(Output::Parcel { core, parcel: Parcel::Whisper { to, envelope: envelope.clone() } });
+        for ((route, core), to) in elsewhere {
+            let envelope = envelope.clone();
+            out.push(match route {
+                Route::Away(home) => Output::Dispatch(Dispatch::Whisper { home, to, envelope }),
+                _ => Output::Parcel { core, parcel: Parcel::Whisper { to, envelope } },
+            });
         }
     }
 
@@ -415,8 +370,16 @@ impl Shard {
         self.gateway.call_to_log(self.sends.free(), &mut turn);
     }
 
+    /// This core's own sessions are served as far as its home has come.
+    fn mark_own(&mut self, partition: Partition) {
+        if let Some(term) = self.home.term(partition) {
+            let head = Head { partition, term, position: self.home.head(partition) };
+            self.gateway.mark(self.settings.core, &[head]);
+        }
+    }
+
     /// Works off what gateway and home of this core have for each other, and looks at who waits for the mesh.
-    fn work_off(&mut self, now: Now, out: &mut Outbox) {
+    pub(super) fn work_off(&mut self, now: Now, out: &mut Outbox) {
         while let Some(parcel) = self.values.pop_front() {
             self.take(self.settings.core, parcel, now, out);
         }
@@ -426,9 +389,11 @@ impl Shard {
     fn take(&mut self, from_core: u16, parcel: Parcel, now: Now, out: &mut Outbox) {
         let mut turn = turn!(self, now, out);
         match parcel {
-            Parcel::ToHome { client, session, say } => self.home.on_say(client, session, say, &mut turn),
-            Parcel::ToSession { client, session, say } => {
-                self.gateway.on_say(&client, session, say, &mut turn)
+            Parcel::ToHome { via, client, session, say } => {
+                self.home.on_say(client, Reach { via, session }, say, &mut turn);
+            }
+            Parcel::ToSession { client, session, term, say } => {
+                self.gateway.on_say(&client, session, term, say, &mut turn);
             }
             Parcel::Deliver { sessions, delivered } => self.gateway.deliver(&sessions, &delivered, &mut turn),
             Parcel::Ephemeral { client, sessions, envelope } => {
@@ -440,11 +405,23 @@ impl Shard {
                 }
             }
             Parcel::Mark { heads } => self.gateway.mark(from_core, &heads),
+            Parcel::Join { via, session } => {
+                self.home.join(Reach { via, session: session.session }, *session, &mut turn);
+            }
+            Parcel::Routes { routes } => self.gateway.reroute(routes, &mut turn),
+            Parcel::Greet { home } => self.gateway.greet(home, &mut turn),
+            Parcel::Meet { via, gateway } => self.home.meet(via, gateway),
+            Parcel::Forget { via } => self.home.forget(via),
+            parcel @ (Parcel::Ask { .. } | Parcel::Told { .. }) => self.on_inquiry(parcel, now, out),
         }
     }
 
     /// One envelope per recipient, and one for the sender's own devices if it asks for a copy.
-    fn envelopes(&self, from: Option<IdRef<'_>>, send: &SendCommand<'_>) -> Vec<(Partition, Envelope)> {
+    pub(super) fn envelopes(
+        &self,
+        from: Option<IdRef<'_>>,
+        send: &SendCommand<'_>,
+    ) -> Vec<(Partition, Envelope)> {
         let mut envelopes = Vec::with_capacity(send.to.len() + 1);
         match send.to {
             Recipients::One(to) => envelopes.push(self.message(to, from, send, b"")),
@@ -471,11 +448,11 @@ impl Shard {
         (self.partition(to), Envelope::new(EnvelopeParts { kind, to: Some(to), from, id, copied_to, body }))
     }
 
-    fn envelope(&self, kind: Kind, to: IdRef<'_>) -> Envelope {
+    pub(super) fn envelope(&self, kind: Kind, to: IdRef<'_>) -> Envelope {
         Envelope::new(EnvelopeParts { kind, to: Some(to), from: None, id: None, copied_to: b"", body: b"" })
     }
 
-    fn partition(&self, client: IdRef<'_>) -> Partition {
+    pub(super) fn partition(&self, client: IdRef<'_>) -> Partition {
         self.settings.topology.place(client).partition
     }
 
@@ -485,11 +462,9 @@ impl Shard {
         self.gateway.invariants();
         self.home.invariants();
         self.sends.invariants();
+        self.questions.invariants();
     }
 }
-
-/// When to try again where a core had no room.
-const CROWDED_RETRY_MS: u32 = 200;
 
 #[cfg(test)]
 #[path = "shard_tests.rs"]

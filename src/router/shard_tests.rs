@@ -1,8 +1,11 @@
 //! What one shard alone answers for.
 
 use super::*;
+use crate::counters::Refusal;
+use crate::log::Revocation;
 use crate::model::{StartFrom, Topology};
 use crate::router::rig::Lone;
+use crate::router::{Answer, Request};
 
 #[test]
 fn a_list_of_a_thousand_costs_one_body() {

@@ -2,7 +2,7 @@
 
 use super::output::{Outbox, Output};
 use crate::counters::Counters;
-use crate::model::{ClientId, CloseCode, Now, Parcel, Push, SessionRef, ToHome, ToSession};
+use crate::model::{ClientId, CloseCode, Dispatch, Now, Parcel, Push, Reach, ToSession, Via};
 use std::collections::VecDeque;
 
 /// The context of one call.
@@ -20,14 +20,14 @@ pub struct Turn<'a> {
 }
 
 impl Turn<'_> {
-    /// A session speaks to its home on that core.
-    pub fn say_home(&mut self, core: u16, client: &ClientId, session: SessionRef, say: ToHome) {
-        self.send(core, Parcel::ToHome { client: client.clone(), session, say });
-    }
-
     /// A home speaks to one of its sessions.
-    pub fn say_session(&mut self, client: &ClientId, session: SessionRef, say: ToSession) {
-        self.send(session.core, Parcel::ToSession { client: client.clone(), session, say });
+    pub fn say_session(&mut self, client: &ClientId, reach: Reach, term: u64, say: ToSession) {
+        let (client, Reach { via, session }) = (client.clone(), reach);
+        if via == Via::HERE {
+            self.send(session.core, Parcel::ToSession { client, session, term, say });
+        } else {
+            self.out.push(Output::Dispatch(Dispatch::ToSession { via, client, session, term, say }));
+        }
     }
 
     /// A value takes its way: the queue of this core or the mesh.

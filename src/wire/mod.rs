@@ -1,4 +1,4 @@
-//! Bytes to meaning and back: WebSocket frames, the JSON in them, the records in the log and between nodes, a
+//! Bytes to meaning and back: WebSocket frames, the JSON in them, the records in the log, beside it and between nodes, a
 //! proxy's word for a client.
 //!
 //! Pure: no sockets, no clock. What a peer sends is judged here once and is valid from then on; what we send is
@@ -8,6 +8,7 @@ pub mod json;
 pub mod node_record;
 pub mod proxy;
 pub mod record;
+pub mod state_record;
 pub mod websocket;
 
 use crate::model::Push;

@@ -11,7 +11,7 @@ use corepost::cluster::{
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
-const CONSTANTS: Constants = Constants { partitions: 16, node_timeout_ms: 5_000 };
+const CONSTANTS: Constants = Constants { partitions: 16, node_timeout_ms: 5_000, log_epoch: 7 };
 const NODE_TIMEOUT_MS: u64 = 5_000;
 /// The longest that an append, or a fetch of what is there, takes.
 const HOP_MS: u64 = 800;

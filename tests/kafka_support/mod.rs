@@ -4,6 +4,7 @@
 //! installs it. The brokers end with the test's process, however that ends.
 #![allow(dead_code, reason = "each test uses a part")]
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -82,12 +83,26 @@ fn finish(command: &mut Command) -> Output {
 
 /// The real program with nothing of ours in its environment.
 pub fn corepost(arguments: &[&str]) -> Output {
-    let program = std::env::var_os("TEST_PROGRAM");
-    let mut command = Command::new(program.unwrap_or_else(|| env!("CARGO_BIN_EXE_corepost").into()));
+    without_ours(Command::new(program()).args(arguments)).output().unwrap()
+}
+
+/// The same, with a command line as somebody types it.
+pub fn corepost_by_a_shell(line: &str) -> Output {
+    let line = format!("corepost() {{ \"$PROGRAM\" \"$@\"; }}; {line}");
+    without_ours(Command::new("sh").arg("-c").arg(line).env("PROGRAM", program())).output().unwrap()
+}
+
+/// The real program.
+pub fn program() -> OsString {
+    std::env::var_os("TEST_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_corepost").into())
+}
+
+/// With nothing of ours in its environment.
+pub fn without_ours(command: &mut Command) -> &mut Command {
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("COREPOST_")) {
         command.env_remove(name);
     }
-    command.args(arguments).output().unwrap()
+    command
 }
 
 /// Its exit code.

@@ -1,4 +1,4 @@
-//! Builds `shim.c` once per process.
+//! Builds `shim.c` once per process, and runs tests under it.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -21,4 +21,19 @@ pub fn library() -> &'static Path {
         assert!(built.success(), "{cc} could not build {}", source.display());
         library
     })
+}
+
+/// Runs the test of this name again in a process whose disk the shim can make fail. Returns the flag file there.
+#[allow(dead_code, reason = "power cuts fail in another way")]
+pub fn with_a_failing_disk(test: &str, dir: &Path) -> Option<PathBuf> {
+    if let Ok(flag) = std::env::var("POWERCUT_FAIL") {
+        return Some(flag.into());
+    }
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child.args([test, "--exact", "--nocapture", "--test-threads=1"]).env("LD_PRELOAD", library());
+    // Whatever the child opens below is watched.
+    let status =
+        child.env("POWERCUT_DIR", dir.parent().unwrap()).env("POWERCUT_FAIL", dir.with_extension("flag"));
+    assert!(status.status().unwrap().success(), "{test} failed on a failing disk");
+    None
 }

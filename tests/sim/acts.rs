@@ -1,12 +1,14 @@
 //! What people, operators and the weather do in a world.
 
-use crate::agenda::What;
 use crate::conn::Up;
 use crate::device::{Device, Lie, Token};
 use crate::plan::Weather;
+use crate::what::What;
 use crate::world::{Asked, Sent, World, note};
 use corepost::client::Letter;
-use corepost::model::{ClientId, Cursor, IdRef, Position, Recipients, SendCommand, Start, StartFrom};
+use corepost::model::{
+    ClientId, Cursor, IdRef, Position, Question, Recipients, SendCommand, Start, StartFrom,
+};
 use corepost::router::Request;
 
 impl World {
@@ -287,7 +289,8 @@ impl World {
         let request = self.request(Asked::Pull { client: client.clone(), held, pages });
         let start = Start { cursor, from };
         // An answer may ask for the next page, which is another input.
-        self.enter(core, |shard, now, out| shard.pull(request, &client, start, limit, now, out));
+        let question = Question::Pull { start, limit };
+        self.enter(core, |shard, now, out| shard.inquire(request, &client, question, now, out));
     }
 
     fn stall_reader(&mut self) {
@@ -407,7 +410,8 @@ impl World {
         let core = self.topology.place(client.as_ref()).core;
         note!(self, "{client} is disconnected");
         self.disconnected.push(client.clone());
-        self.enter(core, |shard, now, out| shard.disconnect(&client, now, out));
+        let request = self.request(Asked::Disconnect);
+        self.enter(core, |shard, now, out| shard.inquire(request, &client, Question::Disconnect, now, out));
     }
 
     fn revoke(&mut self) {

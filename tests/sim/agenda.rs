@@ -2,72 +2,74 @@
 //!
 //! Two events of one moment happen in the order they were arranged, so that a seed is one history.
 
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 
-/// One thing that happens at a moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum What {
-    /// A parcel arrives at a core.
-    Mesh { from: u16, to: u16 },
-    /// The log's next word reaches a core.
-    Told { core: u16 },
-    /// The log works on a partition.
-    Lane { lane: u16 },
-    /// A store reader reads, or its answer arrives.
-    Page { page: u32 },
-    /// A revocation becomes durable.
-    Revoked,
-    /// The log says that it lives.
-    Beat,
-    /// Time passes on a core.
-    Tick { core: u16 },
-    /// A connect reaches the node.
-    Upgrade { conn: u32 },
-    /// Something arrives at the node's end of a connection.
-    Up { conn: u32 },
-    /// Something arrives at the client's end of a connection.
-    Down { conn: u32 },
-    /// A connect is answered.
-    Opened { conn: u32, accepted: bool },
-    /// The node's end of a connection writes.
-    Write { conn: u32 },
-    /// The node gives up a socket.
-    Gone { conn: u32 },
-    /// A client's timer.
-    Device { device: u32 },
-    /// Somebody does something.
-    Act,
-    /// The node starts.
-    Start,
-}
-
 /// The events to come.
-#[derive(Default)]
-pub struct Agenda {
-    heap: BinaryHeap<Reverse<(u64, u64, u32, What)>>,
+pub struct Agenda<What> {
+    heap: BinaryHeap<Reverse<Entry<What>>>,
     arranged: u64,
 }
 
-impl Agenda {
+/// One thing that happens at a moment.
+struct Entry<What> {
+    at_ms: u64,
+    order: u64,
+    life: u32,
+    what: What,
+}
+
+impl<What> Default for Agenda<What> {
+    fn default() -> Self {
+        Self { heap: BinaryHeap::new(), arranged: 0 }
+    }
+}
+
+impl<What> Agenda<What> {
     /// `life`: which start of the node it belongs to; what belongs to an earlier one never happens.
     pub fn arrange(&mut self, at_ms: u64, life: u32, what: What) {
         self.arranged += 1;
-        self.heap.push(Reverse((at_ms, self.arranged, life, what)));
+        self.put_off(at_ms, self.arranged, life, what);
     }
 
     /// Puts off an event without changing its order among others that are put off to the same moment.
     pub fn put_off(&mut self, at_ms: u64, order: u64, life: u32, what: What) {
-        self.heap.push(Reverse((at_ms, order, life, what)));
+        self.heap.push(Reverse(Entry { at_ms, order, life, what }));
     }
 
     /// The next event: when, its order, its life, what.
     pub fn next(&mut self) -> Option<(u64, u64, u32, What)> {
-        self.heap.pop().map(|Reverse(entry)| entry)
+        self.heap.pop().map(|Reverse(Entry { at_ms, order, life, what })| (at_ms, order, life, what))
     }
 
     /// When the next event is due.
     pub fn next_ms(&self) -> Option<u64> {
-        self.heap.peek().map(|Reverse(entry)| entry.0)
+        self.heap.peek().map(|Reverse(entry)| entry.at_ms)
+    }
+}
+
+impl<What> Entry<What> {
+    fn rank(&self) -> (u64, u64) {
+        (self.at_ms, self.order)
+    }
+}
+
+impl<What> PartialEq for Entry<What> {
+    fn eq(&self, other: &Self) -> bool {
+        self.rank() == other.rank()
+    }
+}
+
+impl<What> Eq for Entry<What> {}
+
+impl<What> PartialOrd for Entry<What> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<What> Ord for Entry<What> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.rank().cmp(&other.rank())
     }
 }

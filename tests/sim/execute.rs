@@ -1,11 +1,11 @@
 //! The node's side: what its shards want done is done, late, and what the log and the mesh have for them arrives.
 
-use crate::agenda::What;
 use crate::conn::{Conn, Out};
+use crate::what::What;
 use crate::world::{Asked, Reading, World, note};
 use corepost::log::LogEvent;
-use corepost::model::{CloseCode, ErrorCode, Parcel, Push};
-use corepost::router::{Answer, Output, Pulled, Request};
+use corepost::model::{CloseCode, ErrorCode, Parcel, Pulled, Push};
+use corepost::router::{Answer, Output, Request};
 use corepost::wire::json::{Face, encode};
 
 impl World {
@@ -35,6 +35,7 @@ impl World {
                 let after_ms = self.delay(5);
                 self.arrange_here(after_ms, What::Gone { conn });
             }
+            Output::Dispatch(dispatch) => panic!("a node alone speaks to no other: {dispatch:?}"),
             Output::Unpark { slot } => unparked.push(self.conn_at(core, slot)),
             Output::Append(append) => {
                 let lane = append.partition.0;
@@ -246,6 +247,7 @@ impl World {
             (Asked::Revoke { client, until_s }, Answer::Done { .. }) => {
                 assert!(self.log.revoked.get(&client) >= Some(&until_s));
             }
+            (Asked::Disconnect, Answer::Done { .. }) => {}
             (Asked::Pull { client, held, pages }, Answer::Pulled(pulled)) => {
                 self.pulled(client, held, pages, pulled);
             }
@@ -268,14 +270,15 @@ impl World {
             Some(Ok(())) => held,
             _ => None,
         };
-        for record in &pulled.records {
+        for record in &pulled.envelopes {
             if let Some(held) = held {
-                let before = corepost::model::Position { offset: record.offset, ..record.position() };
+                let before =
+                    corepost::model::Position { offset: record.position.offset - 1, ..record.position };
                 self.truth.step(&client, held, before);
             }
-            let entry = self.truth.at(&client, record.position());
+            let entry = self.truth.at(&client, record.position);
             assert_eq!(entry.envelope, record.envelope);
-            held = Some(record.position());
+            held = Some(record.position);
         }
         if let Some(held) = held {
             self.truth.step(&client, held, pulled.cursor);

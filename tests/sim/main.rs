@@ -23,13 +23,15 @@ mod stage;
 mod stories;
 mod truth;
 mod wanted;
+mod what;
 mod world;
 
 use plan::Plan;
+use world::World;
 
 #[test]
 fn every_promise_holds_in_every_world() {
-    seeds::run(wanted::wanted(300), Plan::of);
+    seeds::run("sim", wanted::wanted(300), |seed| World::new(Plan::of(seed)).run());
 }
 
 /// Each promise's text, on one core and on three, with the sessions at home and away from it.

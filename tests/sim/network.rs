@@ -1,8 +1,8 @@
 //! The network and both ends of it: connects, frames up and down, slow and dead peers.
 
-use crate::agenda::What;
 use crate::conn::{Conn, Down, Out, Up, WINDOW, Watch};
 use crate::device::{Lie, Token};
+use crate::what::What;
 use crate::world::{World, note};
 use corepost::access::{Claims, Permits};
 use corepost::client::{Ending, Output};

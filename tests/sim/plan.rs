@@ -93,6 +93,7 @@ impl Plan {
                 reads_in_flight: pick(&[1, 3, 64]) as usize,
                 appends_in_flight: pick(&[12, 40, 16_384]) as usize,
                 append_bytes_in_flight: pick(&[20_000, 1_000_000]) as usize,
+                revocations: corepost::limits::REVOCATIONS,
             },
             body_bytes: pick(&[20, 200, 200, 900]),
         }

@@ -1,27 +1,35 @@
 //! Many seeds over the machine's cores. A failing seed is printed with the line that runs it again.
 
-use crate::plan::Plan;
-use crate::world::{Tally, World};
 use std::cell::{Cell, RefCell};
+use std::fmt::Debug;
+use std::ops::{AddAssign, Range};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, Once};
 
-/// Runs them all. Panics with a failure and how to see it again.
-pub fn run(seeds: std::ops::Range<u64>, plan: impl Fn(u64) -> Plan + Sync) -> Tally {
+/// Runs the worlds of them all, of the simulation of that name. Panics with a failure and how to see it again.
+pub fn run<Tally>(test: &str, seeds: Range<u64>, world: impl Fn(u64) -> Tally + Sync) -> Tally
+where
+    Tally: AddAssign + Debug + Default + Send,
+{
     let (many, started) = (seeds.end - seeds.start, std::time::Instant::now());
-    let tally = first_failure(seeds, plan).unwrap_or_else(|(seed, why)| {
-        panic!("seed {seed}: {why}\nagain: COREPOST_SEED={seed} cargo test --no-default-features --test sim");
+    let tally = first_failure(seeds, world).unwrap_or_else(|(seed, why)| {
+        panic!(
+            "seed {seed}: {why}\nagain: COREPOST_SEED={seed} cargo test --no-default-features --test {test}"
+        );
     });
     println!("{many} seeds in {:?}: {tally:?}", started.elapsed());
     tally
 }
 
 /// Runs them until one fails: which and why.
-pub fn first_failure(
-    seeds: std::ops::Range<u64>,
-    plan: impl Fn(u64) -> Plan + Sync,
-) -> Result<Tally, (u64, String)> {
+pub fn first_failure<Tally>(
+    seeds: Range<u64>,
+    world: impl Fn(u64) -> Tally + Sync,
+) -> Result<Tally, (u64, String)>
+where
+    Tally: AddAssign + Default + Send,
+{
     let (next, sum, failure) = (AtomicU64::new(seeds.start), Mutex::new(Tally::default()), Mutex::new(None));
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
@@ -32,8 +40,8 @@ pub fn first_failure(
                     if seed >= seeds.end || failure.lock().unwrap().is_some() {
                         return;
                     }
-                    match one(plan(seed)) {
-                        Ok(tally) => sum.lock().unwrap().add(tally),
+                    match attempt(|| world(seed)) {
+                        Ok(tally) => *sum.lock().unwrap() += tally,
                         Err(why) => *failure.lock().unwrap() = Some((seed, why)),
                     }
                 }
@@ -44,11 +52,6 @@ pub fn first_failure(
         Some(failed) => Err(failed),
         None => Ok(sum.into_inner().unwrap()),
     }
-}
-
-/// Runs one world.
-pub fn one(plan: Plan) -> Result<Tally, String> {
-    attempt(|| World::new(plan).run())
 }
 
 thread_local! {
@@ -74,20 +77,4 @@ pub fn attempt<T>(something: impl FnOnce() -> T) -> Result<T, String> {
     let outcome = catch_unwind(AssertUnwindSafe(something));
     LISTENING.set(false);
     outcome.map_err(|_| LAST_WORDS.take().unwrap_or_default())
-}
-
-impl Tally {
-    fn add(&mut self, other: Self) {
-        self.steps += other.steps;
-        self.delivered += other.delivered;
-        self.acked += other.acked;
-        self.records += other.records;
-        self.connects += other.connects;
-        self.crashes += other.crashes;
-        self.losses += other.losses;
-        self.catchups += other.catchups;
-        self.replayed += other.replayed;
-        self.ephemerals += other.ephemerals;
-        self.pulls += other.pulls;
-    }
 }

@@ -1,9 +1,9 @@
 //! The simulation as a stage for the scenarios of `tests/promises`: fair weather, small buffers, honest clients.
 
-use crate::agenda::What;
 use crate::device::Device;
 use crate::plan::{Plan, Weather};
 use crate::promises::{Fact, Sending, Stage, Who};
+use crate::what::What;
 use crate::world::{Asked, Sent, World};
 use corepost::client::Letter;
 use corepost::model::{ClientId, Heard, HeardError, HeardWelcome};

@@ -3,19 +3,21 @@
 //! One thread, one seed, one history: whatever happens is an event of the agenda, and every delay and fault is thrown
 //! by the world's own dice.
 
-use crate::agenda::{Agenda, What};
+use crate::agenda::Agenda;
 use crate::conn::Conn;
 use crate::device::Device;
 use crate::log::SimLog;
 use crate::node::Node;
 use crate::plan::{Plan, Weather};
 use crate::truth::Truth;
+use crate::what::What;
 use corepost::client::Dice;
 use corepost::log::{LogEvent, Page, Read, Unreadable};
 use corepost::model::{ClientId, Kind, Now, Topology};
 use corepost::router::{Outbox, Shard};
 use corepost::wire::json::{Hearing, Limits};
 use std::collections::{BTreeMap, HashMap};
+use std::ops::AddAssign;
 
 /// Everything there is.
 pub struct World {
@@ -23,7 +25,7 @@ pub struct World {
     pub topology: Topology,
     pub dice: Dice,
     pub now: Now,
-    pub agenda: Agenda,
+    pub agenda: Agenda<What>,
     /// Which start of the node this is.
     pub life: u32,
     pub node: Option<Node>,
@@ -90,6 +92,7 @@ pub enum Asked {
     Erase { client: ClientId, before: usize },
     Revoke { client: ClientId, until_s: u64 },
     Pull { client: ClientId, held: Option<corepost::model::Position>, pages: u32 },
+    Disconnect,
 }
 
 /// Says what happens, when somebody wants to read it.
@@ -361,6 +364,22 @@ impl World {
             tally.replayed += shard.counters().replayed;
         }
         tally
+    }
+}
+
+impl AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        self.steps += other.steps;
+        self.delivered += other.delivered;
+        self.acked += other.acked;
+        self.records += other.records;
+        self.connects += other.connects;
+        self.crashes += other.crashes;
+        self.losses += other.losses;
+        self.catchups += other.catchups;
+        self.replayed += other.replayed;
+        self.ephemerals += other.ephemerals;
+        self.pulls += other.pulls;
     }
 }
 

@@ -7,6 +7,7 @@ use corepost::log::{
     Unreadable,
 };
 use corepost::model::{ClientId, Envelope, EnvelopeParts, IdRef, Kind, Partition, Position, Topology};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex};
@@ -251,20 +252,58 @@ impl Drop for TestLog {
     }
 }
 
+/// Copies a store as it stands, also one at work: its worker may make a table or drop one while others are copied, and then
+/// all is copied again, for nothing of it may be of another moment than the list of tables.
 pub fn copy_dir(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
+    for _ in 0..20 {
+        let whole = || -> std::io::Result<bool> {
+            let before = files_of(from, to)?;
+            try_copy_dir(from, to)?;
+            Ok(files_of(from, to)? == before)
+        };
+        match whole() {
+            Ok(true) => return,
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                panic!("{}: {error}", from.display())
+            }
+            // Not even begun, if a table went while they were listed.
+            _ => drop(std::fs::remove_dir_all(to)),
+        }
+    }
+    panic!("{} does not stand still long enough to be copied", from.display());
+}
+
+/// The paths of all files in a folder, without what is in `but`.
+fn files_of(dir: &Path, but: &Path) -> std::io::Result<BTreeSet<PathBuf>> {
+    let (mut found, mut left) = (BTreeSet::new(), vec![dir.to_owned()]);
+    while let Some(dir) = left.pop() {
+        for entry in std::fs::read_dir(&dir)? {
+            let entry = entry?;
+            match entry.file_type()?.is_dir() {
+                true if entry.path() == but => {}
+                true => left.push(entry.path()),
+                false => _ = found.insert(entry.path()),
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn try_copy_dir(from: &Path, to: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
         let target = to.join(entry.file_name());
         if entry.path() == to {
             continue;
         }
-        if entry.file_type().unwrap().is_dir() {
-            copy_dir(&entry.path(), &target);
+        if entry.file_type()?.is_dir() {
+            try_copy_dir(&entry.path(), &target)?;
         } else {
-            std::fs::copy(entry.path(), &target).unwrap();
+            std::fs::copy(entry.path(), &target)?;
         }
     }
+    Ok(())
 }
 
 /// All table files of a log's store.

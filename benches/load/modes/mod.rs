@@ -1,6 +1,7 @@
 //! One file for each thing that is measured, and what they share.
 
 mod fanout;
+mod homes;
 mod idle;
 mod pair;
 mod rate;
@@ -13,7 +14,7 @@ use crate::fleet::{Dial, Fleet};
 use crate::report::Report;
 use crate::server::Server;
 use crate::sys;
-use crate::target::{Target, Template};
+use crate::target::Template;
 use crate::token::Tokens;
 use std::time::{Duration, Instant};
 
@@ -37,6 +38,8 @@ pub struct Bench {
     pub args: Args,
     pub server: Option<Server>,
     pub fleet: Fleet,
+    /// IDs of those at home on the one node that was asked for; without one, IDs are consecutive.
+    at_home: Vec<u64>,
     tokens: Option<Tokens>,
     first_id: u64,
     next_send: u64,
@@ -47,8 +50,8 @@ impl Bench {
         if args.body < 2 + crate::target::DIGITS {
             return Err("--body must be at least 18: a number of 16 digits stands in it".into());
         }
-        if args.durable && args.target != Target::Corepost {
-            return Err("only corepost has durable messages".into());
+        if args.durable && !args.target.is_durable() {
+            return Err("only corepost and broadcast have durable messages".into());
         }
         if args.outstanding == 0 || args.sockets == 0 {
             return Err("--outstanding and --sockets must be at least 1".into());
@@ -62,8 +65,9 @@ impl Bench {
         let first_id = u64::from_str_radix(&args.ids, 16).map_err(|_| "--ids is a hexadecimal number")?;
         let nanos = std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_nanos() as u64);
         Ok(Self {
-            server: args.pid.map(Server::new).transpose()?,
-            fleet: Fleet::new(args.target, args.addr, args.body).map_err(|error| error.to_string())?,
+            server: if args.pid.is_empty() { None } else { Some(Server::new(&args.pid)?) },
+            fleet: Fleet::new(args.target, args.body).map_err(|error| error.to_string())?,
+            at_home: homes::at_home(args, first_id)?,
             tokens: args.hs256.as_deref().map(Tokens::new).transpose()?,
             first_id,
             // Message IDs of this run are those of no other: sends must not be taken for repetitions.
@@ -74,7 +78,7 @@ impl Bench {
 
     /// The ID of a client, as a number.
     pub fn id_number(&self, client: usize) -> u64 {
-        self.first_id + client as u64
+        self.at_home.get(client).copied().unwrap_or(self.first_id + client as u64)
     }
 
     pub fn id(&self, client: usize) -> String {
@@ -91,16 +95,23 @@ impl Bench {
     pub fn dial(&self, client: usize, query: &str) -> Result<Dial, String> {
         let id = self.id(client);
         let token = self.tokens.as_ref().map(|tokens| tokens.of(&id)).transpose()?;
-        Ok(Dial { number: client as u32, token, query: query.to_owned(), receive_bytes: None, id })
+        let server = self.args.addr[client % self.args.addr.len()];
+        Ok(Dial { server, number: client as u32, token, query: query.to_owned(), receive_bytes: None, id })
     }
 
     pub fn dials(&self, clients: std::ops::Range<usize>, query: &str) -> Result<Vec<Dial>, String> {
         clients.map(|client| self.dial(client, query)).collect()
     }
 
-    /// Connects clients `0..count` as connections `0..count`.
+    /// Connects clients `0..count` as connections `0..count`: pairs, of which the even ones send and the odd ones receive.
     pub fn connect(&mut self, count: usize) -> Result<Duration, String> {
-        let dials = self.dials(0..count, "")?;
+        let mut dials = self.dials(0..count, "")?;
+        let (senders, receivers) = (&self.args.addr, &self.args.to_addr);
+        let receivers = if receivers.is_empty() { senders } else { receivers };
+        for (pair, both) in dials.chunks_exact_mut(2).enumerate() {
+            both[0].server = senders[pair % senders.len()];
+            both[1].server = receivers[pair % receivers.len()];
+        }
         self.fleet.dial_all(&dials, self.args.at_once)
     }
 

@@ -14,7 +14,10 @@ pub struct Schedule {
     next: u64,
     first_send: u64,
     record_from_ns: u64,
+    is_over: bool,
     pub delivered: u64,
+    /// Arrivals since the beginning.
+    pub arrived: u64,
     pub latency: Histogram,
     pub ack_latency: Histogram,
 }
@@ -30,7 +33,9 @@ impl Schedule {
             next: 0,
             first_send,
             record_from_ns: 0,
+            is_over: false,
             delivered: 0,
+            arrived: 0,
             latency: Histogram::default(),
             ack_latency: Histogram::default(),
         }
@@ -42,8 +47,21 @@ impl Schedule {
         (self.latency, self.ack_latency, self.delivered) = Default::default();
     }
 
+    /// Nothing is sent any more; what is under way still counts.
+    pub fn stop(&mut self) {
+        self.is_over = true;
+    }
+
+    /// Messages that were sent and have not arrived.
+    pub fn under_way(&self) -> u64 {
+        self.next.saturating_sub(self.arrived)
+    }
+
     /// Sends what is due. Says how many milliseconds may be waited for the next: 0 is "do not sleep".
     pub fn send_due(&mut self, fleet: &mut Fleet) -> i32 {
+        if self.is_over {
+            return 10;
+        }
         let now = super::since(self.began);
         while self.next * self.period_ns <= now {
             let n = (self.next % self.templates.len() as u64) as usize;
@@ -63,7 +81,7 @@ impl Schedule {
     pub fn hear(&mut self, heard: Heard<'_>) {
         let (times, number) = match heard {
             Heard::Message { number, .. } => {
-                self.delivered += 1;
+                (self.delivered, self.arrived) = (self.delivered + 1, self.arrived + 1);
                 (&mut self.latency, number)
             }
             Heard::Ack { number } => (&mut self.ack_latency, number.wrapping_sub(self.first_send)),

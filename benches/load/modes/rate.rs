@@ -7,6 +7,9 @@ use crate::server::Window;
 use crate::target::Heard;
 use std::time::{Duration, Instant};
 
+/// How long what is under way in the end is waited for.
+const LAST: Duration = Duration::from_secs(10);
+
 pub fn run(mut bench: Bench) -> Result<Report, String> {
     let count = bench.args.sockets & !1;
     bench.connect(count)?;
@@ -14,15 +17,20 @@ pub fn run(mut bench: Bench) -> Result<Report, String> {
     let first_send = bench.reserve_sends(1 << 40);
     let mut schedule = Schedule::new(0, templates, bench.args.rate, first_send);
     let (warmup, seconds) = (bench.warmup(), bench.seconds());
-    go_on(&mut bench, &mut schedule, warmup)?;
+    go_on(&mut bench, &mut schedule, warmup, |_| false)?;
     schedule.record_from_now();
     let window = Window::open(bench.server);
-    go_on(&mut bench, &mut schedule, seconds)?;
+    go_on(&mut bench, &mut schedule, seconds, |_| false)?;
     let (cost, delivered) = (window.close(), schedule.delivered);
+    // The slowest are those that are still under way.
+    schedule.stop();
+    go_on(&mut bench, &mut schedule, LAST, |schedule| schedule.under_way() == 0)?;
 
     let mut report = bench.report("rate");
     report.put("rate", bench.args.rate);
     report.put_work("delivered", delivered, cost);
+    report.put("arrived", schedule.arrived);
+    report.put("undelivered", schedule.under_way());
     report.put_times("latency", &schedule.latency);
     if bench.args.durable {
         report.put_times("ack", &schedule.ack_latency);
@@ -30,10 +38,15 @@ pub fn run(mut bench: Bench) -> Result<Report, String> {
     Ok(report)
 }
 
-fn go_on(bench: &mut Bench, schedule: &mut Schedule, length: Duration) -> Result<(), String> {
+fn go_on(
+    bench: &mut Bench,
+    schedule: &mut Schedule,
+    length: Duration,
+    is_enough: impl Fn(&Schedule) -> bool,
+) -> Result<(), String> {
     let began = Instant::now();
     let mut refused = None;
-    while began.elapsed() < length {
+    while began.elapsed() < length && !is_enough(schedule) {
         let wait_ms = schedule.send_due(&mut bench.fleet);
         let heard = bench.fleet.turn(wait_ms, |_, heard, _| match heard {
             Heard::Error(payload) => refused = Some(refusal(payload)),

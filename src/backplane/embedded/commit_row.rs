@@ -6,8 +6,8 @@
 //!                           partition 2 ‖ flags 1 ‖ size 4 ‖ offset 8 ‖ mailbox hash 8 ‖ [dedupe key 16]
 //! ```
 
-use super::bytes::Bytes;
-use super::rows::MailboxKey;
+use crate::backplane::store::bytes::Bytes;
+use crate::backplane::store::rows::MailboxKey;
 use crate::log::DedupeKey;
 use crate::model::Partition;
 

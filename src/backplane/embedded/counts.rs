@@ -4,7 +4,8 @@
 //! *dirty*; the commits since then say what is missing, so a crash loses nothing. Clean counts may be forgotten at
 //! any time: they are read again.
 
-use super::rows::{Count, MailboxKey};
+use super::count_row::Count;
+use crate::backplane::store::rows::MailboxKey;
 use crate::limits::{STORE_COUNTS, STORE_DIRTY_COUNTS, STORE_DIRTY_MS, STORE_DIRTY_RECORDS};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
@@ -93,7 +94,7 @@ impl Counts {
         let entry = self.young.get_mut(&mailbox.hash).expect("a mailbox is counted before it is added to");
         if entry.bucket != now.bucket {
             if entry.is_dirty {
-                puts.insert((entry.bucket, mailbox.count_key()), entry.held.newest);
+                puts.insert((entry.bucket, mailbox.head_key()), entry.held.newest);
             }
             (entry.bucket, entry.held.newest) = (now.bucket, Count::default());
         }
@@ -119,7 +120,7 @@ impl Counts {
     ) {
         let none = Count { as_of: now.commit, ..Count::default() };
         for bucket in buckets {
-            puts.insert((bucket, mailbox.count_key()), none);
+            puts.insert((bucket, mailbox.head_key()), none);
         }
         let held = Held { newest: none, ..Held::default() };
         // It stays dirty if it was: what is added to it within this commit is then written at the commit's end.
@@ -153,7 +154,7 @@ impl Counts {
             entry.is_dirty = false;
             // Everything up to this commit is in it, though its last envelope may be older.
             entry.held.newest.as_of = now.commit;
-            puts.insert((entry.bucket, entry.mailbox.count_key()), entry.held.newest);
+            puts.insert((entry.bucket, entry.mailbox.head_key()), entry.held.newest);
         }
         for (&(bucket, key), put) in puts.iter_mut() {
             let hash = u64::from_be_bytes(*key.last_chunk().expect("a count's key ends with the hash"));

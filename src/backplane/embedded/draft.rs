@@ -1,12 +1,13 @@
 //! What each append or revocation adds to a commit that is being made, and what is refused.
 
 use super::commit_row::{CommitRow, Committed};
+use super::count_row::Count;
 use super::counts::{CountPuts, Held, Moment};
-use super::database::{StoreError, damaged};
 use super::ledger::Ledger;
 use super::meta;
-use super::rows::{Count, MailboxKey, Row};
-use super::tidings::Tidings;
+use crate::backplane::store::database::{StoreError, damaged};
+use crate::backplane::store::rows::{MailboxKey, Row};
+use crate::backplane::tidings::Tidings;
 use crate::limits::{RETRY_FULL_MS, RETRY_UNAVAILABLE_MS, REVOCATIONS};
 use crate::log::{Append, DedupeKey, LogEvent, Record, Revocation, Ticket};
 use crate::model::{ClientId, Envelope, ErrorCode, Kind};
@@ -116,7 +117,7 @@ impl Ledger {
         let mut held = Held::default();
         for bucket in &self.buckets {
             held.newest = Count::default();
-            if let Some(value) = bucket.keyspace.get(mailbox.count_key())? {
+            if let Some(value) = bucket.keyspace.get(mailbox.head_key())? {
                 held.newest = Count::read(&value).ok_or_else(|| damaged("a mailbox's count"))?;
             }
             held.envelopes += u64::from(held.newest.envelopes);
@@ -138,7 +139,7 @@ impl Ledger {
         let held = self.held(mailbox)?;
         let newest = self.buckets.len().saturating_sub(1);
         for (i, bucket) in self.buckets.iter_mut().enumerate() {
-            let count = match bucket.keyspace.get(mailbox.count_key())? {
+            let count = match bucket.keyspace.get(mailbox.head_key())? {
                 _ if i == newest => held.newest,
                 Some(value) => Count::read(&value).ok_or_else(|| damaged("a mailbox's count"))?,
                 None => Count::default(),

@@ -4,17 +4,17 @@
 //! happens as a whole or the ledger is thrown away and read again from what is on disk: no half-made state survives.
 
 use super::counts::{CountPuts, Counts, Moment};
-use super::database::{Store, StoreError};
 use super::draft::Draft;
 use super::meta::{self, BucketRow, Checkpoint, Identity};
 use super::options::{Options, Recovered};
 use super::sweep::Sweep;
-use super::tidings::Tidings;
 use super::view::{Bucket, View};
+use crate::backplane::store::database::{Store, StoreError};
+use crate::backplane::tidings::Tidings;
 use crate::limits::{DEDUPE_MS, STORE_BUCKETS_MOST, STORE_CHECKPOINT_MS, STORE_CHECKPOINT_RECORDS};
 use crate::log::{Append, Dedupe, Epochs, Revocation, Ticket};
 use crate::model::Partition;
-use fjall::OwnedWriteBatch;
+use fjall::{Keyspace, OwnedWriteBatch};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -32,6 +32,8 @@ pub enum Command {
 pub struct Ledger {
     pub(super) options: Options,
     pub(super) store: Store,
+    /// One row per commit.
+    pub(super) commits: Keyspace,
     pub(super) identity: Identity,
     /// Of this life of the log.
     pub(super) leader_epoch: u32,
@@ -127,7 +129,7 @@ impl Ledger {
             self.at_ms = draft.now.at_ms;
             self.record += draft.records as u64;
             draft.batch.insert(
-                &self.store.commits,
+                &self.commits,
                 draft.now.commit.to_be_bytes(),
                 draft.row.finish(draft.records),
             );
@@ -142,7 +144,7 @@ impl Ledger {
         }
         if !draft.batch.is_empty() {
             let newest = self.buckets.last().map(|bucket| &bucket.keyspace);
-            self.store.wait_for_room([&self.store.meta, &self.store.commits].into_iter().chain(newest))?;
+            self.store.wait_for_room([&self.store.meta, &self.commits].into_iter().chain(newest))?;
             draft.batch.commit()?;
         }
         for &partition in &draft.touched {

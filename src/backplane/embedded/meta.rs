@@ -9,7 +9,7 @@
 //! "r" ‖ client id      →  seconds 8 its tokens are revoked until
 //! ```
 
-use super::bytes::Bytes;
+use crate::backplane::store::bytes::Bytes;
 use crate::log::Epochs;
 use crate::model::{IdRef, Partition};
 

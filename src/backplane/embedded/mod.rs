@@ -4,46 +4,42 @@
 //! and only then tells the cores (group commit). A few threads read. Cores are never waited for and never wait.
 //!
 //! Reading order: [`ledger`] is what the writer knows and how a commit is made; [`writer`] is its thread; [`page`] is
-//! a read; [`recover`] is a start; the rest is what those stand on.
+//! a read; [`recover`] is a start; the rest, and [`super::store`], is what those stand on.
 
-mod background;
-mod bytes;
 mod commit_row;
+mod count_row;
 mod counts;
-mod database;
-mod directory;
 mod draft;
 mod epoch;
 mod health;
-mod journal;
 mod ledger;
 mod meta;
-mod open_error;
 mod options;
 mod page;
-mod readers;
 mod recover;
 mod reopen;
 mod retention;
-mod rows;
 mod sweep;
-mod tidings;
+
 mod view;
 mod writer;
 
 pub use health::{Health, HealthReading, Trouble};
-pub use open_error::OpenError;
-pub use options::{Clock, OnThread, Options, Recovered};
+pub use options::{Clock, Options, Recovered};
 
+use super::store::open_error::OpenError;
+use super::store::readers::{self, Answer};
+use super::store::sight::Sight;
 use crate::limits::{APPENDS_IN_FLIGHT, READS_IN_FLIGHT};
-use crate::log::{Append, LogEvent, Read, Revocation, Ticket};
+use crate::log::{Append, LogEvent, Read, Revocation, Ticket, Unreadable};
+use crate::model::Unresumed;
 use crossbeam_channel::Sender;
 use ledger::Command;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use view::Sight;
+use view::View;
 
 /// Gives a core what it is to hear.
 type Deliver = Box<dyn Fn(u16, Vec<LogEvent>) + Send + Sync>;
@@ -52,13 +48,28 @@ type Deliver = Box<dyn Fn(u16, Vec<LogEvent>) + Send + Sync>;
 struct Shared {
     deliver: Deliver,
     health: Health,
-    sight: Sight,
+    sight: Sight<View>,
     /// Appends and reads that were not answered yet. Cores keep to their bounds; we only make sure.
     appends: AtomicUsize,
     reads: AtomicUsize,
 }
 
-impl Shared {
+impl Answer for Shared {
+    type Read = Read;
+
+    fn answer(&self, read: Read) {
+        let view = self.sight.get();
+        let page = view.as_ref().map_or(Err(Unreadable::Unavailable), |view| page::read(view, &read));
+        // Before the answer: whoever closes the store waits for nobody who has been told.
+        drop(view);
+        self.health.reads.fetch_add(1, Relaxed);
+        if page == Err(Unreadable::Unresumed(Unresumed::Damaged)) {
+            self.health.damaged.fetch_add(1, Relaxed);
+        }
+        self.reads.fetch_sub(1, Relaxed);
+        (self.deliver)(read.ticket.core, vec![LogEvent::Page(read.ticket, page)]);
+    }
+
     fn is_stopped(&self) -> bool {
         self.health.trouble() == Trouble::Stopped
     }

@@ -1,16 +1,13 @@
 //! What an embedded log is opened with, and what opening it gives.
 
-use crate::limits::{
-    MAILBOX_BYTES, MAILBOX_ENVELOPES, STORE_BUCKET_MS, STORE_BUCKETS, STORE_CACHE_BYTES, STORE_MEMTABLE_BYTES,
-};
+use crate::backplane::store::database::Settings;
+use crate::backplane::store::{self, OnThread};
+use crate::limits::{MAILBOX_BYTES, MAILBOX_ENVELOPES, STORE_CACHE_BYTES, STORE_MEMTABLE_BYTES};
 use crate::model::{Durability, Position, Topology};
 use std::sync::Arc;
 
 /// The wall clock, in Unix milliseconds; it may step.
 pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
-
-/// Called first thing on each of the log's threads with its name: for pinning. fjall's own threads inherit it.
-pub type OnThread = Arc<dyn Fn(&'static str) + Send + Sync>;
 
 /// How a log is to be.
 #[derive(Clone)]
@@ -60,7 +57,16 @@ impl Options {
 
     /// How long one bucket takes records.
     pub(super) fn bucket_ms(&self) -> u64 {
-        (self.retention_ms / STORE_BUCKETS).max(STORE_BUCKET_MS)
+        store::bucket_ms(self.retention_ms)
+    }
+
+    /// How fjall is to be.
+    pub(super) fn settings(&self) -> Settings {
+        Settings {
+            durability: self.durability,
+            cache_bytes: self.cache_bytes,
+            memtable_bytes: self.memtable_bytes,
+        }
     }
 }
 

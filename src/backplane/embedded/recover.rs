@@ -5,19 +5,20 @@
 //! than has survived is found out by it.
 
 use super::commit_row::{Commit, Committed};
+use super::count_row::Count;
 use super::counts::{CountPuts, Counts, Moment};
-use super::database::{Store, StoreError, damaged};
 use super::epoch;
 use super::ledger::Ledger;
-use super::meta::{self, Checkpoint, Identity};
+use super::meta::{self, BucketRow, Checkpoint, Identity};
 use super::options::Options;
-use super::rows::{Count, MailboxKey, Row};
-use super::tidings::Tidings;
 use super::view::Bucket;
+use crate::backplane::store::database::{Store, StoreError, damaged};
+use crate::backplane::store::random;
+use crate::backplane::store::rows::{MailboxKey, Row};
+use crate::backplane::tidings::Tidings;
 use crate::log::{Dedupe, Epochs, Record, Revocation};
 use crate::model::{ClientId, Envelope, EnvelopeParts, IdRef, Kind};
 use std::collections::{HashMap, VecDeque};
-use std::io::{self, Read as _};
 use std::time::{Duration, Instant};
 
 /// The number of partitions is another one.
@@ -38,6 +39,7 @@ impl<E: Into<StoreError>> From<E> for Unrecovered {
 impl Ledger {
     /// Reads the state, begins a leader epoch, and makes both durable.
     pub fn recover(store: Store, options: Options) -> Result<Self, Unrecovered> {
+        let commits = store.keyspace("commits", options.memtable_bytes / 2)?;
         let identity = identity(&store, options.topology.partitions())?;
         let partitions = identity.partitions;
         let checkpoint = match store.meta.get(meta::CHECKPOINT)? {
@@ -53,6 +55,7 @@ impl Ledger {
         let mut ledger = Self {
             options,
             store,
+            commits,
             identity,
             leader_epoch: 0,
             heads: checkpoint.heads.clone(),
@@ -82,7 +85,7 @@ impl Ledger {
     fn replay(&mut self, checkpoint: &Checkpoint) -> Result<CountPuts, StoreError> {
         let mut counts = HashMap::new();
         let (mut records, mut said) = (0_u64, Instant::now());
-        let (commits, from) = (self.store.commits.clone(), checkpoint.read_from());
+        let (commits, from) = (self.commits.clone(), checkpoint.read_from());
         for guard in commits.range(from.to_be_bytes()..) {
             let (key, value) = guard.into_inner()?;
             let number =
@@ -149,7 +152,7 @@ impl Ledger {
         counts: &mut HashMap<(u32, [u8; 10]), Count>,
     ) -> Result<(), StoreError> {
         let Some(bucket) = self.buckets.iter().find(|one| one.number == bucket) else { return Ok(()) };
-        let key = record.mailbox.count_key();
+        let key = record.mailbox.head_key();
         let count = match counts.entry((bucket.number, key)) {
             std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
             std::collections::hash_map::Entry::Vacant(unknown) => {
@@ -182,7 +185,7 @@ impl Ledger {
         self.write_counts(now, true, &mut counts, &mut batch);
         self.write_checkpoint(&mut batch);
         let buckets = self.buckets.iter().map(|bucket| &bucket.keyspace);
-        self.store.wait_for_room([&self.store.meta, &self.store.commits].into_iter().chain(buckets))?;
+        self.store.wait_for_room([&self.store.meta, &self.commits].into_iter().chain(buckets))?;
         Ok(batch.commit()?)
     }
 
@@ -204,7 +207,7 @@ impl Ledger {
 impl Ledger {
     /// Tells the records after this commit, which is the last that was told: they survived although nobody knew.
     pub fn untold(&self, told: u64, tidings: &mut Tidings) -> Result<(), StoreError> {
-        for guard in self.store.commits.range((told + 1).to_be_bytes()..) {
+        for guard in self.commits.range((told + 1).to_be_bytes()..) {
             let (_, value) = guard.into_inner()?;
             let mut commit = Commit::read(&value).ok_or_else(|| damaged("a commit"))?;
             let (at_ms, bucket) = (commit.at_ms, commit.bucket);
@@ -280,15 +283,19 @@ fn identity(store: &Store, partitions: u16) -> Result<Identity, Unrecovered> {
     Ok(identity)
 }
 
-fn random<const BYTES: usize>() -> io::Result<[u8; BYTES]> {
-    let mut random = [0; BYTES];
-    std::fs::File::open("/dev/urandom")?.read_exact(&mut random)?;
-    Ok(random)
+/// The rows of all buckets that hold something, oldest first.
+fn bucket_rows(store: &Store, partitions: u16) -> Result<Vec<BucketRow>, StoreError> {
+    let mut rows = Vec::new();
+    for guard in store.meta.prefix([meta::BUCKET]) {
+        let (key, value) = guard.into_inner()?;
+        rows.push(BucketRow::read(&key, &value, partitions).ok_or_else(|| damaged("a bucket's row"))?);
+    }
+    Ok(rows)
 }
 
 /// The buckets, oldest first. Files of buckets that no row names are of a bucket that never began or was dropped.
 fn buckets(store: &Store, partitions: u16, newest_bytes: u64) -> Result<Vec<Bucket>, StoreError> {
-    let (rows, there) = (store.bucket_rows(partitions)?, store.bucket_numbers());
+    let (rows, there) = (bucket_rows(store, partitions)?, store.bucket_numbers());
     for &number in &there {
         if !rows.iter().any(|row| row.number == number) {
             store.drop_bucket(store.bucket(number)?)?;

@@ -3,13 +3,13 @@
 //! Nobody knows what of a failed commit is on the disk, so the ledger is dropped and read again, as after a restart.
 
 use super::Trouble;
-use super::database::{Store, StoreError};
-use super::directory::Directory;
 use super::ledger::Ledger;
 use super::options::Options;
 use super::recover::Unrecovered;
-use super::tidings::Tidings;
 use super::writer::Writer;
+use crate::backplane::store::database::{Store, StoreError};
+use crate::backplane::store::directory::Directory;
+use crate::backplane::tidings::Tidings;
 use crate::limits::{STORE_PROBE_BYTES, STORE_REOPEN_MS};
 use crate::log::LogEvent;
 use crate::model::Partition;
@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 /// Opens the store and reads the log's state.
 pub fn recover(directory: &Directory, options: &Options) -> Result<Ledger, Unrecovered> {
-    Ledger::recover(Store::open(directory, options)?, options.clone())
+    Ledger::recover(Store::open(directory, options.settings())?, options.clone())
 }
 
 impl Writer {
@@ -29,17 +29,13 @@ impl Writer {
         let trouble = match error {
             StoreError::Io(error) if error.kind() == io::ErrorKind::StorageFull => Trouble::DiskFull,
             // fjall's worker met the error, and tells only that there was one.
-            StoreError::Io(_) if self.disk_is_full() => Trouble::DiskFull,
+            StoreError::Io(_) if self.directory.is_full() => Trouble::DiskFull,
             _ => Trouble::Io,
         };
         tracing::error!(?error, ?trouble, "the store cannot be written; sends are refused until it can");
         self.shared.health.set_trouble(trouble);
         self.ledger = None;
         self.next_attempt = Instant::now() + Duration::from_millis(STORE_REOPEN_MS);
-    }
-
-    fn disk_is_full(&self) -> bool {
-        self.directory.probe(STORE_PROBE_BYTES).is_err_and(|error| error.kind() == io::ErrorKind::StorageFull)
     }
 
     /// Opens the store anew, once something can be written.

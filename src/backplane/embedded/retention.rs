@@ -1,10 +1,11 @@
 //! Time passing: buckets whose newest record is too old are dropped whole, and commits nobody needs with them.
 
 use super::counts::{CountPuts, Moment};
-use super::database::StoreError;
 use super::ledger::Ledger;
 use super::meta;
 use super::view::Bucket;
+use crate::backplane::store::database::StoreError;
+use fjall::AbstractTree;
 
 /// Commits may pile up so far beyond what a start needs before whole tables of them are looked for.
 const COMMITS_KEPT: u64 = 20_000;
@@ -40,18 +41,20 @@ impl Ledger {
             }
         }
         self.write_checkpoint(&mut batch);
-        let keyspaces = [&self.store.meta, &self.store.commits].into_iter();
+        let keyspaces = [&self.store.meta, &self.commits].into_iter();
         self.store.wait_for_room(keyspaces.chain(self.buckets.iter().map(|bucket| &bucket.keyspace)))?;
         batch.commit()?;
         Ok(dropped)
     }
 
-    /// Gives back the space of commits that no start will read.
+    /// Gives back the space of commits that no start will read: whole tables of them.
     pub fn forget_commits(&mut self) -> Result<(), StoreError> {
         if self.read_from < self.forgotten.saturating_add(COMMITS_KEPT) {
             return Ok(());
         }
         self.forgotten = self.read_from;
-        self.store.forget_commits(self.read_from)
+        let keys = 0u64.to_be_bytes()..self.read_from.to_be_bytes();
+        self.commits.tree.drop_range(keys).map_err(fjall::Error::from)?;
+        Ok(())
     }
 }

@@ -1,10 +1,10 @@
 //! Taking erased rows off the disk. An erase only says from where on a mailbox is served; the rows before it go here,
 //! a few at a time, so that no commit waits for a large mailbox. A start sweeps again behind every erase it finds.
 
-use super::database::StoreError;
 use super::ledger::Ledger;
 use super::meta;
-use super::rows::{MailboxKey, Row, offset_of};
+use crate::backplane::store::database::StoreError;
+use crate::backplane::store::rows::{MailboxKey, Row, offset_of};
 use crate::limits::{STORE_SWEEP_ROWS, STORE_SWEEPS};
 use crate::model::{ClientId, IdRef, Partition};
 

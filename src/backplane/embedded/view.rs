@@ -1,10 +1,11 @@
-//! What the readers see: the buckets, the epochs and the floors, replaced as a whole when one of them changes.
+//! What the readers see: the buckets, the epochs and the floors.
 
-use super::database::Store;
+use crate::backplane::store::database::Store;
+use crate::backplane::store::mailbox::Stretch;
 use crate::log::Epochs;
 use crate::model::Partition;
 use fjall::Keyspace;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 /// A bucket: rows of a time, dropped whole.
 #[derive(Clone)]
@@ -30,21 +31,6 @@ pub struct View {
     pub floors: Arc<[u64]>,
 }
 
-/// Where the newest view is; none while the store is closed. Neither side holds the lock for longer than a pointer's
-/// copy, and no core's thread takes it.
-#[derive(Default)]
-pub struct Sight(Mutex<Option<Arc<View>>>);
-
-impl Sight {
-    pub fn get(&self) -> Option<Arc<View>> {
-        self.0.lock().expect("nobody panics with the view in hand").clone()
-    }
-
-    pub fn set(&self, view: Option<Arc<View>>) -> Option<Arc<View>> {
-        std::mem::replace(&mut *self.0.lock().expect("nobody panics with the view in hand"), view)
-    }
-}
-
 impl View {
     /// The floor of a partition.
     pub fn floor(&self, partition: Partition) -> u64 {
@@ -56,11 +42,18 @@ impl View {
         &self.epochs[usize::from(partition.0)]
     }
 
-    /// The buckets that hold offsets of `partition` in `from..upto`, oldest first.
-    pub fn buckets(&self, partition: Partition, from: u64, upto: u64) -> &[Bucket] {
-        let first = |bucket: &Bucket| bucket.first[usize::from(partition.0)];
-        let end = self.buckets.partition_point(|bucket| first(bucket) < upto);
-        let begin = self.buckets[..end].partition_point(|bucket| first(bucket) <= from).saturating_sub(1);
-        &self.buckets[begin..end]
+    /// What of a partition lies in which bucket. A bucket ends where, and no later than, the next one begins.
+    pub fn stretches(&self, partition: Partition) -> Vec<Stretch<'_>> {
+        let p = usize::from(partition.0);
+        let ends = self.buckets.iter().skip(1).map(|next| (next.first[p], next.began_ms));
+        let ends = ends.chain([(u64::MAX, u64::MAX)]);
+        let buckets = self.buckets.iter().zip(ends);
+        let stretch = buckets.map(|(bucket, (end, ended_ms))| Stretch {
+            keyspace: &bucket.keyspace,
+            offsets: bucket.first[p]..end,
+            began_ms: bucket.began_ms,
+            ended_ms,
+        });
+        stretch.collect()
     }
 }

@@ -5,15 +5,15 @@
 //! anew in place, as after a restart: a new leader epoch begins, and records that are there although their append was
 //! refused are told before anything else.
 
-use super::database::StoreError;
-use super::directory::Directory;
 use super::ledger::{Command, Ledger};
-use super::open_error::OpenError;
 use super::options::{Options, Recovered};
 use super::recover::{OtherPartitions, Unrecovered};
 use super::reopen::recover;
-use super::tidings::Tidings;
 use super::{Shared, Trouble};
+use crate::backplane::store::database::StoreError;
+use crate::backplane::store::directory::{Directory, Kind};
+use crate::backplane::store::open_error::OpenError;
+use crate::backplane::tidings::Tidings;
 use crate::limits::{BEAT_MS, COMMIT_BYTES, COMMIT_RECORDS, RETRY_UNAVAILABLE_MS, STORE_REOPEN_MS};
 use crate::log::{LogEvent, Ticket};
 use crate::model::ErrorCode;
@@ -74,11 +74,10 @@ struct Gathered {
 
 impl Writer {
     fn open(dir: &Path, options: Options, shared: Arc<Shared>) -> Result<Self, OpenError> {
-        let directory = Directory::open(dir)?;
+        let directory = Directory::open(dir, Kind::Log)?;
         let dir = directory.path().to_owned();
         let ledger = recover(&directory, &options).map_err(|error| match error {
-            Unrecovered::Store(StoreError::Io(error)) => OpenError::Io { dir, error },
-            Unrecovered::Store(StoreError::Damaged(what)) => OpenError::Damaged { dir, what },
+            Unrecovered::Store(error) => OpenError::of_store(&dir, error),
             Unrecovered::Partitions(OtherPartitions(found)) => {
                 OpenError::Partitions { dir, found, asked: options.topology.partitions() }
             }

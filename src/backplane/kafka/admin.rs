@@ -6,7 +6,6 @@
 use super::block_on::block_on;
 use super::connection::Connection;
 use super::ear::Ear;
-use super::options::KafkaOptions;
 use super::trouble::{Trouble, code_of};
 use crate::limits::{KAFKA_ANSWER_MS, KAFKA_COMING_MS};
 use crate::topics::{Found, FoundTopic, NewTopic};
@@ -46,7 +45,7 @@ impl Admin {
         talkative.set_log_level(RDKafkaLogLevel::Info);
         let ear = Ear::new(connection.options.clone());
         let consumer: BaseConsumer<Ear> =
-            talkative.create_with_context(ear).map_err(|error| refused(&error, &connection.options))?;
+            talkative.create_with_context(ear).map_err(|error| connection.refused(&error))?;
         wait_for_brokers(&consumer, &connection.brokers, waiting)?;
         Ok(Self { connection: connection.clone(), consumer })
     }
@@ -170,7 +169,7 @@ impl Admin {
             }
             let time = if left > 3 * TRY { TRY } else { left };
             let client: Client =
-                self.connection.client_config().create().map_err(|e| refused(&e, options))?;
+                self.connection.client_config().create().map_err(|e| self.connection.refused(&e))?;
             // librdkafka keeps to the time it was given; what is added is for its own threads.
             match block_on(question(&client, time), Instant::now() + time + COMING) {
                 Some(Ok(answer)) => return Ok(answer),
@@ -189,11 +188,6 @@ impl Admin {
             reason: self.consumer.client().context().heard().reason,
         }
     }
-}
-
-/// librdkafka does not take its options.
-fn refused(error: &KafkaError, options: &KafkaOptions) -> Trouble {
-    Trouble::Options(options.hide(&error.to_string()))
 }
 
 fn timed_out(error: &KafkaError) -> bool {

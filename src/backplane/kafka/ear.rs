@@ -2,12 +2,14 @@
 
 use super::options::KafkaOptions;
 use super::trouble::Trouble;
+use crate::limits::KAFKA_TROUBLE_MS;
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Remembers what was said last, with the values of options taken out.
 #[derive(Debug, Default)]
@@ -21,6 +23,8 @@ pub(super) struct Ear {
 pub(super) struct Heard {
     /// A trouble that will not pass by itself, at one broker at least.
     pub trouble: Option<Trouble>,
+    /// When it was heard last.
+    pub troubled_at: Option<Instant>,
     /// The last reason why a connection failed.
     pub reason: Option<String>,
     /// Each broker that was named has been tried in vain.
@@ -36,10 +40,29 @@ impl Ear {
         self.lock().clone()
     }
 
+    /// A trouble that will not pass by itself and was heard lately: who was let in after all hears of no more. librdkafka
+    /// repeats itself, but not often.
+    pub(super) fn trouble(&self) -> Option<Trouble> {
+        let heard = self.lock();
+        let is_present = |at: Instant| at.elapsed() < Duration::from_millis(KAFKA_TROUBLE_MS);
+        heard.trouble.clone().filter(|_| heard.troubled_at.is_some_and(is_present))
+    }
+
+    /// Something has come through.
+    pub(super) fn forget(&self) {
+        let mut heard = self.lock();
+        if heard.troubled_at.take().is_some() {
+            heard.trouble = None;
+        }
+    }
+
     fn hear(&self, code: Option<RDKafkaErrorCode>, reason: &str) {
         let reason = self.options.hide(reason);
         let trouble = Trouble::of_connecting(code, &reason);
         let mut heard = self.lock();
+        if trouble.is_some() {
+            heard.troubled_at = Some(Instant::now());
+        }
         heard.trouble = heard.trouble.take().or(trouble);
         heard.reason = Some(reason);
     }
@@ -68,3 +91,20 @@ impl ClientContext for Ear {
 }
 
 impl ConsumerContext for Ear {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trouble_is_remembered_until_something_comes_through_and_holds_no_secret() {
+        let options = KafkaOptions::parse(["sasl.password=hunter2"]).unwrap();
+        let ear = Ear::new(options);
+        ear.hear(Some(RDKafkaErrorCode::BrokerTransportFailure), "Connection refused");
+        assert_eq!(ear.trouble(), None);
+        ear.hear(Some(RDKafkaErrorCode::Authentication), "hunter2 is wrong");
+        assert_eq!(ear.trouble(), Some(Trouble::NotLetIn("<sasl.password> is wrong".into())));
+        ear.forget();
+        assert_eq!(ear.trouble(), None);
+    }
+}

@@ -41,6 +41,13 @@ const OURS: &[(&str, &str)] = &[
     ("acks", "acknowledged means durable, so each topic has its own"),
     ("request.required.acks", "acknowledged means durable, so each topic has its own"),
     ("delivery.report.only.error", "every ack follows a delivery report"),
+    ("message.timeout.ms", "what fails must fail together, so Corepost gives records up itself"),
+    ("delivery.timeout.ms", "what fails must fail together, so Corepost gives records up itself"),
+    ("queue.buffering.max.messages", "memory is bounded by Corepost (README, limits)"),
+    ("queue.buffering.max.kbytes", "memory is bounded by Corepost (README, limits)"),
+    ("queued.max.messages.kbytes", "memory is bounded by Corepost (README, limits)"),
+    ("message.max.bytes", "the topics say how large a record may be"),
+    ("enable.partition.eof", "Corepost asks for the ends of logs itself"),
     ("transactional.id", "nodes use no transactions"),
     ("partitioner", "a client's partition is worked out by Corepost"),
     (

@@ -91,7 +91,11 @@ impl Trouble {
         }
     }
 
-    pub(super) fn of_code(doing: &'static str, needed: &'static str, code: RDKafkaErrorCode) -> Self {
+    pub(in crate::backplane) fn of_code(
+        doing: &'static str,
+        needed: &'static str,
+        code: RDKafkaErrorCode,
+    ) -> Self {
         match code {
             RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::ClusterAuthorizationFailed => {
                 Self::Forbidden(needed)

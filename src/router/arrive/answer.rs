@@ -3,7 +3,7 @@
 use super::gateway::{Gateway, extras};
 use super::give::write;
 use super::pace::unpark;
-use super::session::{Parked, SessionPhase, expiry};
+use super::session::{Issued, Parked, SessionPhase, expiry};
 use crate::access::Claims;
 use crate::counters::Dropped;
 use crate::model::{ErrorCode, ErrorPush, IdRef, Now, Push, SendCommand, SessionRef, ToHome};
@@ -62,13 +62,14 @@ impl Gateway {
     pub fn renew(&mut self, slot: u32, claims: Claims, turn: &mut Turn<'_>) {
         let session = self.sessions.at(slot);
         session.expires_s = expiry(&claims);
+        session.issued = Issued::of(claims.iat_s);
         let (permits, issued_at) = (claims.permits, claims.iat_s);
         match &mut session.extras {
             Some(extras) => extras.permits = permits,
             None => session.extras = extras(&self.settings, permits),
         }
         let name = SessionRef { core: turn.core, slot, generation: session.generation };
-        turn.say_home(session.home, &session.client, name, ToHome::Renew { issued_at });
+        self.routes.say(&session.client, name, ToHome::Renew { issued_at }, turn);
         self.arm(slot, turn);
     }
 }

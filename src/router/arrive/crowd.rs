@@ -21,7 +21,7 @@ pub enum Want {
 /// Everyone on this core who waits for room.
 #[derive(Debug, Default)]
 pub struct Crowd {
-    log: Line<Room>,
+    log: Line<SessionRef, Room>,
     /// By core; only those for which somebody waits.
     inboxes: BTreeMap<u16, Inbox>,
     /// Who was called and has not come yet, and what is kept for it.
@@ -33,7 +33,7 @@ pub struct Crowd {
 /// Who waits for one core's inbox.
 #[derive(Debug, Default)]
 struct Inbox {
-    line: Line<()>,
+    line: Line<SessionRef, ()>,
     /// Of those who were called, how many have not come yet.
     called: usize,
 }

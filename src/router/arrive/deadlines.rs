@@ -23,6 +23,7 @@ impl Gateway {
     pub fn drain(&mut self, window_ms: u64, turn: &mut Turn<'_>) {
         let slots = self.sessions.taken();
         let many = slots.len().max(1) as u64;
+        self.leaving = vec![u64::MAX; slots.last().map_or(0, |&last| last as usize + 1)];
         for (nth, slot) in slots.into_iter().enumerate() {
             self.advance(slot);
             let session = self.sessions.at(slot);
@@ -30,7 +31,7 @@ impl Gateway {
                 continue;
             }
             let reconnect_after_ms = window_ms * nth as u64 / many;
-            session.leave_ms = turn.now.mono_ms + reconnect_after_ms;
+            self.leaving[slot as usize] = turn.now.mono_ms + reconnect_after_ms;
             // Before its `welcome` a session has heard nothing, and `drain` must not be the first.
             if session.phase != SessionPhase::Resuming {
                 let cursor = Some(session.position);
@@ -57,11 +58,18 @@ impl Gateway {
         }
         self.due = due;
         self.serve_line(turn);
+        self.ask_again(turn);
+        self.join_some(turn);
+    }
+
+    /// When a drain closes it.
+    fn leave_ms(&self, slot: u32) -> u64 {
+        self.leaving.get(slot as usize).copied().unwrap_or(u64::MAX)
     }
 
     /// A session's time has come: whatever is due is done, and the next look arranged.
     pub(super) fn look(&mut self, slot: u32, turn: &mut Turn<'_>) {
-        let (now, settings) = (turn.now, &self.settings);
+        let (now, settings, leave_ms) = (turn.now, &self.settings, self.leave_ms(slot));
         let session = self.sessions.at(slot);
         let waits_for_answers =
             session.parked == Parked::Itself && session.outbound <= settings.outbound_bytes / 2;
@@ -74,7 +82,7 @@ impl Gateway {
         if session.phase == SessionPhase::Closing {
             return;
         }
-        if now.mono_ms >= session.leave_ms {
+        if now.mono_ms >= leave_ms {
             return self.close(slot, CloseCode::Restart, turn);
         }
         if session.expires_s != NEVER && now.unix_ms / 1_000 >= u64::from(session.expires_s) {
@@ -106,7 +114,7 @@ impl Gateway {
 
     /// Arranges that the session is looked at when the first of its deadlines comes.
     pub(super) fn arm(&mut self, slot: u32, turn: &Turn<'_>) {
-        let (now, settings) = (turn.now, &self.settings);
+        let (now, settings, leave_ms) = (turn.now, &self.settings, self.leave_ms(slot));
         let session = self.sessions.at(slot);
         let alive = session.heard_ms
             + settings.ping_interval_ms
@@ -119,7 +127,7 @@ impl Gateway {
             // The wall clock may step; a look once a minute notices in time.
             at_s => now.mono_ms + (u64::from(at_s) * 1_000).saturating_sub(now.unix_ms).min(60_000),
         };
-        let first = alive.min(welcome).min(refresh).min(expiry).min(session.leave_ms);
+        let first = alive.min(welcome).min(refresh).min(expiry).min(leave_ms);
         if first < session.timer_ms {
             session.timer_ms = first;
             let generation = session.generation;

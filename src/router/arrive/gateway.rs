@@ -6,18 +6,22 @@
 use super::credit::CreditPool;
 use super::crowd::Crowd;
 use super::give::write;
+use super::marks::{Marks, Tide};
+use super::moves::Moves;
 use super::pace::unpark;
-use super::session::{Connect, Extras, NEVER, Parked, Session, SessionPhase, expiry};
+use super::routes::Routes;
+use super::session::{Connect, Extras, Issued, NEVER, Parked, Session, SessionPhase, expiry};
 use super::sessions::Sessions;
 use crate::access::{Permits, SendBuckets};
 use crate::counters::{Dropped, Refusal};
 use crate::model::{
-    Ask, Attached, ClientId, CloseCode, Credit, Position, Push, SessionRef, StartFrom, ToHome, ToSession,
-    Welcome,
+    Ask, Attached, ClientId, CloseCode, Credit, Position, Push, SessionRef, Start, StartFrom, ToHome,
+    ToSession, Welcome,
 };
 use crate::router::settings::Settings;
 use crate::router::timers::Timers;
 use crate::router::turn::Turn;
+use std::collections::HashMap;
 
 /// The gateway half of a shard.
 #[derive(Debug)]
@@ -27,8 +31,14 @@ pub struct Gateway {
     pub(super) settings: Settings,
     pub(super) timers: Timers,
     pub(super) credit: CreditPool,
-    /// By home core and partition: how far every session that is live there has been served.
-    pub(super) marks: Vec<Box<[Position]>>,
+    pub(super) routes: Routes,
+    /// How far every live session has been served.
+    pub(super) marks: Marks,
+    pub(super) moves: Moves,
+    /// On a node of a cluster, by slot: where those want to start who wait for their `welcome`.
+    pub(super) starting: HashMap<u32, Start>,
+    /// By slot: the monotonic time at which a drain closes it. Empty before one.
+    pub(super) leaving: Vec<u64>,
     pub(super) due: Vec<(u32, u32)>,
     /// Sessions whose command found no room: they wait for the log or the mesh.
     pub(super) crowd: Crowd,
@@ -37,12 +47,16 @@ pub struct Gateway {
 impl Gateway {
     /// An empty one.
     pub fn new(settings: Settings, now_ms: u64) -> Self {
-        let none = vec![Position::START; usize::from(settings.topology.partitions())].into_boxed_slice();
+        let topology = settings.topology;
         Self {
             sessions: Sessions::default(),
             timers: Timers::new(now_ms),
             credit: CreditPool::new(settings.bounds),
-            marks: vec![none; usize::from(settings.topology.cores())],
+            routes: Routes::new(topology, settings.is_clustered),
+            marks: Marks::new(topology.cores() + 1, topology.partitions()),
+            moves: Moves::default(),
+            starting: HashMap::new(),
+            leaving: Vec::new(),
             due: Vec::new(),
             crowd: Crowd::default(),
             settings,
@@ -52,12 +66,11 @@ impl Gateway {
     /// A socket was upgraded: its session asks its home where it stands.
     pub fn open(&mut self, connect: Connect, turn: &mut Turn<'_>) -> SessionRef {
         let Connect { client, start, token } = connect;
-        let place = self.settings.topology.place(client.as_ref());
         let (core, now) = (turn.core, turn.now);
         let by_token = token.is_some();
-        let (expires_s, issued_at, permits) = match token {
-            Some(claims) => (expiry(&claims), claims.iat_s, claims.permits),
-            None => (NEVER, None, None),
+        let (expires_s, issued, permits) = match token {
+            Some(claims) => (expiry(&claims), Issued::of(claims.iat_s), claims.permits),
+            None => (NEVER, Issued::NO_TOKEN, None),
         };
         // Only who may have missed something needs room for it.
         let replays = start.cursor.is_some() || start.from != StartFrom::New;
@@ -66,8 +79,6 @@ impl Gateway {
         let slot = self.sessions.open(|_, generation| Session {
             client,
             generation,
-            home: place.core,
-            partition: place.partition.0,
             phase: SessionPhase::Resuming,
             parked: Parked::No,
             in_line: false,
@@ -82,8 +93,10 @@ impl Gateway {
             told_ms: now.mono_ms,
             behind_ms: now.mono_ms,
             timer_ms: u64::MAX,
-            leave_ms: u64::MAX,
             expires_s,
+            issued,
+            since_s: (now.unix_ms / 1_000) as u32,
+            tide: Tide::default(),
             extras: extras(settings, permits),
         });
         turn.counters.sessions += 1;
@@ -93,11 +106,15 @@ impl Gateway {
             ask: session.ask,
             start,
             credit: Credit(credit),
-            issued_at,
+            issued_at: issued.at(),
             by_token,
             since_ms: now.unix_ms,
         };
-        turn.say_home(session.home, &session.client, name, attach);
+        self.routes.say(&session.client, name, attach, turn);
+        if self.settings.is_clustered {
+            self.starting.insert(slot, start);
+            self.note_ask(slot, turn);
+        }
         self.arm(slot, turn);
         name
     }
@@ -118,7 +135,14 @@ impl Gateway {
     }
 
     /// A home of one of our sessions speaks.
-    pub fn on_say(&mut self, client: &ClientId, name: SessionRef, say: ToSession, turn: &mut Turn<'_>) {
+    pub fn on_say(
+        &mut self,
+        client: &ClientId,
+        name: SessionRef,
+        term: u64,
+        say: ToSession,
+        turn: &mut Turn<'_>,
+    ) {
         let Some(session) = self.sessions.find(name) else { return turn.counters.drop(Dropped::SessionGone) };
         if session.client != *client {
             return turn.counters.drop(Dropped::WrongClient);
@@ -128,22 +152,29 @@ impl Gateway {
             ToSession::Replay { ask, .. } | ToSession::Live { ask, .. } | ToSession::Stop { ask } => *ask,
             ToSession::Dismissed(dismissal) => return self.close(name.slot, dismissal.close_code(), turn),
         };
-        if ask != session.ask || session.phase == SessionPhase::Closing {
+        let is_live = matches!(say, ToSession::Live { .. });
+        let is_stale = ask != session.ask && !(is_live && crate::sabotaged!(StaleLiveObeyed));
+        if is_stale || session.phase == SessionPhase::Closing {
             return turn.counters.drop(Dropped::StaleAsk);
         }
         match say {
-            ToSession::Attached(attached) => self.attached(name, attached, turn),
+            ToSession::Attached(attached) => self.attached(name, attached, term, turn),
             ToSession::Replay { envelopes, through, .. } => self.replay(name.slot, &envelopes, through, turn),
-            ToSession::Live { position, .. } => self.live(name.slot, position, turn),
+            ToSession::Live { position, .. } => self.live(name.slot, position, term, turn),
             ToSession::Stop { .. } => self.stop(name, turn),
             ToSession::Dismissed(_) => unreachable!("a dismissal needs no ask"),
         }
     }
 
-    pub(super) fn attached(&mut self, name: SessionRef, attached: Attached, turn: &mut Turn<'_>) {
+    pub(super) fn attached(&mut self, name: SessionRef, attached: Attached, term: u64, turn: &mut Turn<'_>) {
+        let tide = self.tide(name.slot, term);
         let session = self.sessions.at(name.slot);
         let Attached { position, resumed, missed, more, replay, .. } = attached;
-        assert_eq!(session.phase, SessionPhase::Resuming, "an attach is answered once");
+        if session.phase != SessionPhase::Resuming {
+            // Each home answers an attach once; two may, one after the other.
+            return turn.counters.drop(Dropped::StaleAsk);
+        }
+        self.starting.remove(&name.slot);
         (session.position, session.told, session.told_ms) = (position, position, turn.now.mono_ms);
         if matches!(resumed, Some(Err(_))) {
             turn.counters.refuse(Refusal::Unresumed);
@@ -152,6 +183,7 @@ impl Gateway {
         write(session, name.slot, Push::Welcome(Box::new(welcome)), turn);
         session.phase = if replay { SessionPhase::CatchUp { held: false } } else { SessionPhase::Live };
         if !replay {
+            session.tide = tide;
             self.credit.give_back(std::mem::take(&mut session.credit));
         }
         unpark(session, name.slot, turn);
@@ -175,8 +207,14 @@ impl Gateway {
         self.credit.give_back(std::mem::take(&mut session.credit));
         let name = SessionRef { core: turn.core, slot, generation: session.generation };
         if !crate::sabotaged!(NeverDetached) {
-            turn.say_home(session.home, &session.client, name, ToHome::Detach);
+            // Its home, and the one that it was to be taken from.
+            let from = self.moves.leave(name).filter(|from| *from != self.routes.route_of(&session.client));
+            self.routes.say(&session.client, name, ToHome::Detach, turn);
+            if let Some(from) = from {
+                self.routes.say_by(from, &session.client, name, ToHome::Detach, turn);
+            }
         }
+        self.starting.remove(&slot);
         self.leave_crowd(slot, turn.core);
         // A parked command is obeyed no more, but the shell must come back to see that.
         unpark(self.sessions.at(slot), slot, turn);
@@ -186,9 +224,11 @@ impl Gateway {
     /// Panics when what the type promises does not hold.
     pub fn invariants(&self) {
         let mut credit = 0;
-        for (_, session) in self.sessions.iter() {
+        for (slot, session) in self.sessions.iter() {
             session.invariants();
             credit += session.credit;
+            let starts = self.settings.is_clustered && session.phase == SessionPhase::Resuming;
+            assert_eq!(starts, self.starting.contains_key(&slot), "who waits for its welcome wants to start");
         }
         assert_eq!(credit, self.credit.out(), "the credit given out is what sessions hold");
         let crowded = self.sessions.iter().filter(|(_, session)| session.parked == Parked::Crowd).count();

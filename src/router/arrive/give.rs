@@ -4,9 +4,11 @@
 //! position before it was given everything up to it.
 
 use super::gateway::Gateway;
+use super::marks::{Marks, Tide};
+use super::routes::Routes;
 use super::session::{Session, SessionPhase};
 use crate::counters::{Dropped, Stage};
-use crate::model::{Delivered, Envelope, Position, Push, SessionRef};
+use crate::model::{CloseCode, Delivered, Envelope, Head, Position, Push, SessionRef};
 use crate::router::turn::Turn;
 
 impl Gateway {
@@ -17,19 +19,24 @@ impl Gateway {
         through: Position,
         turn: &mut Turn<'_>,
     ) {
+        // Who was live in the term before has had all that was said of it.
+        self.advance(slot);
         for delivered in envelopes {
             match give(self.sessions.at(slot), slot, delivered, turn) {
                 Given::Now => turn.counters.replayed += 1,
                 Given::Before => {}
-                Given::Hole => return self.resume(slot, turn),
+                Given::Hole => return self.resume_behind_hole(slot, turn),
+                Given::Lost => return self.close(slot, CloseCode::Restart, turn),
             }
         }
         let session = self.sessions.at(slot);
         session.position = session.position.max(through);
     }
 
-    pub(super) fn live(&mut self, slot: u32, position: Position, turn: &mut Turn<'_>) {
+    pub(super) fn live(&mut self, slot: u32, position: Position, term: u64, turn: &mut Turn<'_>) {
+        let tide = self.tide(slot, term);
         let session = self.sessions.at(slot);
+        session.tide = tide;
         session.position = session.position.max(position);
         session.phase = SessionPhase::Live;
         turn.counters.took(Stage::Replay, turn.now.mono_ms.saturating_sub(session.behind_ms));
@@ -61,7 +68,8 @@ impl Gateway {
             match give(session, name.slot, delivered, turn) {
                 Given::Now => turn.counters.delivered_durable += 1,
                 Given::Before => {}
-                Given::Hole => self.resume(name.slot, turn),
+                Given::Hole => self.resume_behind_hole(name.slot, turn),
+                Given::Lost => self.close(name.slot, CloseCode::Restart, turn),
             }
         }
     }
@@ -92,13 +100,12 @@ impl Gateway {
     }
 
     /// A home says how far everyone who is live there has been served.
-    pub fn mark(&mut self, core: u16, heads: &[Position]) {
-        self.marks[usize::from(core)].copy_from_slice(heads);
-    }
-
-    /// The same for one partition of this core's own home.
-    pub fn mark_one(&mut self, core: u16, partition: u16, head: Position) {
-        self.marks[usize::from(core)][usize::from(partition)] = head;
+    ///
+    /// `source` is the core that says it, or the number behind them for the post. An old home goes on for a while after
+    /// its partitions have moved: what it says of them is not heard.
+    pub fn mark(&mut self, source: u16, heads: &[Head]) {
+        let told = heads.iter().filter(|head| self.routes.is_told_by(source, head));
+        told.for_each(|&head| self.marks.mark(source, head));
     }
 
     /// The client asks for a sign of life and its position.
@@ -111,10 +118,26 @@ impl Gateway {
     /// A live session without messages has moved on with its home.
     pub(super) fn advance(&mut self, slot: u32) {
         let session = self.sessions.at(slot);
-        if session.is_live() || crate::sabotaged!(AdvancedWhileBehind) {
-            let mark = self.marks[usize::from(session.home)][usize::from(session.partition)];
-            session.position = session.position.max(mark);
-        }
+        advance(session, &self.routes, &self.marks);
+    }
+
+    /// The same with the home at the end of another route.
+    pub(super) fn advance_by(&mut self, slot: u32, routes: &Routes) {
+        advance(self.sessions.at(slot), routes, &self.marks);
+    }
+
+    /// The marks that move a session which becomes live in that term of its home.
+    pub(super) fn tide(&mut self, slot: u32, term: u64) -> Tide {
+        let place = self.routes.place(&self.sessions.peek(slot).client);
+        self.marks.tide(self.routes.source(place), place.partition.0, term)
+    }
+}
+
+fn advance(session: &mut Session, routes: &Routes, marks: &Marks) {
+    if session.is_live() || crate::sabotaged!(AdvancedWhileBehind) {
+        let place = routes.place(&session.client);
+        let mark = marks.position(routes.source(place), place.partition.0, session.tide);
+        session.position = mark.map_or(session.position, |mark| session.position.max(mark));
     }
 }
 
@@ -123,6 +146,8 @@ pub(super) enum Given {
     Now,
     Before,
     Hole,
+    /// A later leader has put it where the session was given something else: that is not in the log any more.
+    Lost,
 }
 
 /// Hands one envelope to the socket, unless the session has had it or something is missing before it. A `prev` beyond
@@ -132,6 +157,9 @@ pub(super) fn give(session: &mut Session, slot: u32, delivered: &Delivered, turn
     if position <= session.position {
         turn.counters.drop(Dropped::AlreadyGiven);
         return Given::Before;
+    }
+    if position.offset <= session.position.offset {
+        return Given::Lost;
     }
     if prev > session.position {
         turn.counters.drop(Dropped::Hole);

@@ -120,7 +120,15 @@ impl Gateway {
         session.ask.0 = session.ask.0.wrapping_add(1);
         turn.counters.catchups += 1;
         let hold = ToHome::Resume { ask: session.ask, position: session.position, credit: Credit(0) };
-        turn.say_home(session.home, &session.client, name, hold);
+        self.routes.say(&session.client, name, hold, turn);
+    }
+
+    /// Something is missing before what came: whatever answers its question so far counts no more, also if there is no
+    /// credit to ask again with yet. A `live` that follows would move it past what is missing.
+    pub(super) fn resume_behind_hole(&mut self, slot: u32, turn: &mut Turn<'_>) {
+        let session = self.sessions.at(slot);
+        session.ask.0 = session.ask.0.wrapping_add(1);
+        self.resume(slot, turn);
     }
 
     /// A session behind the present asks its home to go on from where it stands, or waits in line for credit.
@@ -149,7 +157,8 @@ impl Gateway {
         session.phase = SessionPhase::CatchUp { held: false };
         session.ask.0 = session.ask.0.wrapping_add(1);
         let resume = ToHome::Resume { ask: session.ask, position: session.position, credit: Credit(credit) };
-        turn.say_home(session.home, &session.client, name, resume);
+        self.routes.say(&session.client, name, resume, turn);
+        self.note_ask(slot, turn);
     }
 
     /// Credit has come back: who waits in line gets it.
@@ -164,6 +173,8 @@ impl Gateway {
     }
 
     pub(super) fn stop(&mut self, name: SessionRef, turn: &mut Turn<'_>) {
+        // What its home has said before counts.
+        self.advance(name.slot);
         let session = self.sessions.at(name.slot);
         session.phase = SessionPhase::CatchUp { held: true };
         self.credit.give_back(std::mem::take(&mut session.credit));

@@ -4,6 +4,7 @@
 //! order, once; `told ≤ position`, for a client is told of nothing it was not given; `outbound` and `reserved` count
 //! exactly what the shell still has to report as written and what answers may still come.
 
+use super::marks::Tide;
 use crate::access::{Claims, Permits, SendBuckets};
 use crate::model::{Ask, ClientId, Position, Start};
 
@@ -52,10 +53,6 @@ pub struct Session {
     pub client: ClientId,
     /// Which tenant of its slot.
     pub generation: u32,
-    /// The core of the client's home.
-    pub home: u16,
-    /// The client's partition.
-    pub partition: u16,
     /// Where it is on its way.
     pub phase: SessionPhase,
     /// Whether its socket is read.
@@ -84,10 +81,14 @@ pub struct Session {
     pub behind_ms: u64,
     /// Monotonic time of its timer that counts.
     pub timer_ms: u64,
-    /// Monotonic time at which it is closed by a drain; `u64::MAX` otherwise.
-    pub leave_ms: u64,
     /// Unix seconds at which its token expires, of which 32 bits last until 2106; the greatest without one.
     pub expires_s: u32,
+    /// When its token was issued.
+    pub issued: Issued,
+    /// When its socket was upgraded, Unix seconds.
+    pub since_s: u32,
+    /// The marks that move it while it is live.
+    pub tide: Tide,
     /// What only some sessions have.
     pub extras: Option<Box<Extras>>,
 }
@@ -98,6 +99,25 @@ pub const NEVER: u32 = u32::MAX;
 /// When a token expires, as a session keeps it.
 pub fn expiry(claims: &Claims) -> u32 {
     u32::try_from(claims.exp_s).unwrap_or(NEVER)
+}
+
+/// When a token was issued, Unix seconds, as a session keeps it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Issued(pub u32);
+
+impl Issued {
+    /// There is no token.
+    pub const NO_TOKEN: Self = Self(u32::MAX);
+
+    /// Of a token that says so, or not: that one is older than any other.
+    pub fn of(issued_at: Option<u64>) -> Self {
+        Self(u32::try_from(issued_at.unwrap_or(0)).unwrap_or(u32::MAX - 1).min(u32::MAX - 1))
+    }
+
+    /// When, if there is a token that says so.
+    pub fn at(self) -> Option<u64> {
+        (self != Self::NO_TOKEN && self.0 > 0).then_some(u64::from(self.0))
+    }
 }
 
 /// What only some sessions have, so that the others do not pay for it.

@@ -4,12 +4,13 @@
 //! processes run on one host, so that monotonic times mean the same to both. What is read back is a session that
 //! could have been written: whatever breaks a promise of the type is [`Damaged`], and nothing panics.
 
-use super::session::{Extras, Parked, Session, SessionPhase};
+use super::marks::Tide;
+use super::session::{Extras, Issued, Parked, Session, SessionPhase};
 use crate::access::{Permits, SendBuckets};
 use crate::model::{Ask, ClientId, IdRef, Position};
 
 /// The form written by this version. Another one is refused: the old process then drains instead.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// What only some sessions have, one bit each.
 const HAS_PERMITS: u8 = 1;
 const HAS_RATES: u8 = 2;
@@ -35,8 +36,6 @@ impl Session {
         out.push(VERSION);
         put_block(out, self.client.as_str().as_bytes());
         out.extend(self.generation.to_le_bytes());
-        out.extend(self.home.to_le_bytes());
-        out.extend(self.partition.to_le_bytes());
         out.push(match self.phase {
             SessionPhase::Resuming => 0,
             SessionPhase::CatchUp { held: false } => 1,
@@ -57,9 +56,11 @@ impl Session {
             out.extend(position.leader_epoch.to_le_bytes());
             out.extend(position.offset.to_le_bytes());
         }
-        let times = [self.heard_ms, self.told_ms, self.behind_ms, self.timer_ms, self.leave_ms];
+        let times = [self.heard_ms, self.told_ms, self.behind_ms, self.timer_ms];
         times.into_iter().for_each(|time| out.extend(time.to_le_bytes()));
-        out.extend(self.expires_s.to_le_bytes());
+        for number in [self.expires_s, self.issued.0, self.since_s, self.tide.0] {
+            out.extend(number.to_le_bytes());
+        }
         self.export_extras(out);
     }
 
@@ -90,8 +91,6 @@ impl Session {
         Some(Self {
             client: rest.client()?,
             generation: rest.u32()?,
-            home: rest.u16()?,
-            partition: rest.u16()?,
             phase: match rest.byte()? {
                 0 => SessionPhase::Resuming,
                 1 => SessionPhase::CatchUp { held: false },
@@ -118,8 +117,10 @@ impl Session {
             told_ms: rest.u64()?,
             behind_ms: rest.u64()?,
             timer_ms: rest.u64()?,
-            leave_ms: rest.u64()?,
             expires_s: rest.u32()?,
+            issued: Issued(rest.u32()?),
+            since_s: rest.u32()?,
+            tide: Tide(rest.u32()?),
             extras: rest.extras()?,
         })
     }
@@ -235,18 +236,16 @@ mod tests {
             Just(SessionPhase::Closing),
         ];
         let parked = prop_oneof![Just(Parked::No), Just(Parked::Itself), Just(Parked::Crowd)];
-        let names = ("[a-zé]{1,20}", any::<u32>(), any::<u16>(), any::<u16>());
+        let names = ("[a-zé]{1,20}", any::<u32>());
         let state = (phases, parked, any::<[bool; 2]>(), positions(), positions());
         let numbers = (any::<u32>(), 0..u32::MAX / 2, 0..u32::MAX / 2, any::<u32>());
-        let times = (proptest::array::uniform3(0..LATEST_MS), any::<[u64; 2]>(), any::<u32>());
+        let times = (proptest::array::uniform3(0..LATEST_MS), any::<u64>(), any::<[u32; 4]>());
         (names, state, numbers, times, extras()).prop_map(|(names, state, numbers, times, extras)| {
             let (phase, parked, [in_line, pinged], a, b) = state;
             let holds_none = matches!(phase, SessionPhase::Live | SessionPhase::Closing);
             Session {
                 client: ClientId::new(&names.0).unwrap(),
                 generation: names.1,
-                home: names.2,
-                partition: names.3,
                 phase,
                 parked,
                 in_line,
@@ -260,9 +259,11 @@ mod tests {
                 heard_ms: times.0[0],
                 told_ms: times.0[1],
                 behind_ms: times.0[2],
-                timer_ms: times.1[0],
-                leave_ms: times.1[1],
-                expires_s: times.2,
+                timer_ms: times.1,
+                expires_s: times.2[0],
+                issued: Issued(times.2[1]),
+                since_s: times.2[2],
+                tide: Tide(times.2[3]),
                 extras,
             }
         })

@@ -3,7 +3,7 @@
 
 use super::mailbox::Mailbox;
 use crate::log::ReadFrom;
-use crate::model::{Position, Start, StartFrom, Unresumed};
+use crate::model::{Cursor, Position, Start, StartFrom, Unresumed};
 
 /// How a session begins: what its `welcome` will say of the cursor it presented, and where to start if that fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,33 +21,50 @@ pub enum At {
     Memory(Position),
     /// Where the log says.
     Log(ReadFrom),
+    /// At a position that the log is not known to have come to.
+    Ahead,
+}
+
+impl At {
+    /// After this position, which somebody was told of. `mailbox` is what is in memory of it, if anything.
+    pub fn after(position: Position, head: Position, mailbox: Option<&Mailbox>) -> Self {
+        // Also one that names a leader who has not appended here: everything would seem to lie before it.
+        if position.offset > head.offset || position > head {
+            return Self::Ahead;
+        }
+        // Within the present leader's time, and after what memory begins with: nothing can have been lost.
+        let is_in_memory = position.leader_epoch == head.leader_epoch
+            && mailbox.is_some_and(|mailbox| mailbox.recent_from <= position);
+        if position == head || is_in_memory {
+            Self::Memory(position)
+        } else {
+            Self::Log(ReadFrom::After(position))
+        }
+    }
 }
 
 impl Beginning {
-    /// Judges what was presented. `mailbox` is what is in memory of it, if anything.
-    pub fn judge(start: Start, log_epoch: u64, head: Position, mailbox: Option<&Mailbox>) -> (Self, At) {
-        let (resumed, position) = match start.cursor {
-            None => (None, None),
-            Some(Err(_)) => (Some(Err(Unresumed::Invalid)), None),
-            Some(Ok(cursor)) if cursor.log_epoch != log_epoch => (Some(Err(Unresumed::Epoch)), None),
-            // Also one that names a leader who has not appended here: everything would seem to lie before it.
-            Some(Ok(cursor)) if cursor.at.offset > head.offset || cursor.at > head => {
-                (Some(Err(Unresumed::Future)), None)
-            }
-            Some(Ok(cursor)) => (Some(Ok(())), Some(cursor.at)),
-        };
-        let beginning = Self { resumed, from: start.from };
-        match position {
-            Some(position) if position == head => (beginning, At::Memory(position)),
-            // Within the present leader's time, and after what memory begins with: nothing can have been lost.
-            Some(position)
-                if position.leader_epoch == head.leader_epoch
-                    && mailbox.is_some_and(|mailbox| mailbox.recent_from <= position) =>
-            {
-                (beginning, At::Memory(position))
-            }
-            Some(position) => (beginning, At::Log(ReadFrom::After(position))),
+    /// Judges what was presented. `mailbox` is what is in memory of it, if anything. Who is ahead of the log waits for it,
+    /// unless it has waited long enough or the log is past the leader it names.
+    pub fn judge(
+        start: Start,
+        log_epoch: u64,
+        head: Position,
+        mailbox: Option<&Mailbox>,
+        is_over: bool,
+    ) -> (Self, At) {
+        let beginning = Self { resumed: start.cursor.map(|_| Ok(())), from: start.from };
+        match start.cursor {
             None => (beginning, beginning.without_cursor(head)),
+            Some(Err(_)) => beginning.refused(Unresumed::Invalid, head),
+            Some(Ok(cursor)) if cursor.log_epoch != log_epoch => beginning.refused(Unresumed::Epoch, head),
+            Some(Ok(Cursor { at, .. })) => match At::after(at, head, mailbox) {
+                At::Ahead if is_over => beginning.refused(Unresumed::Future, head),
+                At::Ahead if at.leader_epoch < head.leader_epoch => {
+                    beginning.refused(Unresumed::Truncated, head)
+                }
+                at => (beginning, at),
+            },
         }
     }
 

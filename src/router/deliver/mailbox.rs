@@ -3,7 +3,7 @@
 //! What always holds: every envelope of the mailbox after `recent_from` and up to the core's head is in `recent`, in
 //! order; `last` is a position at or after the newest envelope known, with nothing of the mailbox after it.
 
-use crate::model::{Ask, Delivered, Envelope, Position, SessionRef};
+use crate::model::{Ask, Delivered, Envelope, Position, Reach};
 use std::collections::VecDeque;
 
 /// A mailbox in memory: kept while sessions are attached or recent envelopes are held.
@@ -46,7 +46,7 @@ pub struct Recent {
 #[derive(Debug)]
 pub struct Attachment {
     /// Which.
-    pub session: SessionRef,
+    pub reach: Reach,
     /// Its newest question.
     pub ask: Ask,
     /// What is under way to it.
@@ -61,13 +61,24 @@ pub struct Attachment {
     pub token: Token,
 }
 
+// A session costs its home one of these, in the allocator's size of 64.
+const _: () = assert!(size_of::<Attachment>() <= 64);
+
 /// What a revocation needs to know of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Token {
     /// It came without one.
     None,
     /// It came with one that was issued then, Unix seconds; 0 if it does not say.
-    Issued(u64),
+    Issued(u32),
+}
+
+impl Token {
+    /// As an attach tells it. 32 bits last until 2106.
+    pub fn new(by_token: bool, issued_at: Option<u64>) -> Self {
+        let issued = || u32::try_from(issued_at.unwrap_or(0)).unwrap_or(u32::MAX);
+        if by_token { Self::Issued(issued()) } else { Self::None }
+    }
 }
 
 /// What is under way to a session.
@@ -85,6 +96,18 @@ impl Mailbox {
     /// An empty one: nothing of it lies between any earlier position and this one that is not in the log.
     pub fn new(head: Position) -> Self {
         Self { last: head, recent_from: head, attachments: Vec::new(), memory: None }
+    }
+
+    /// Nothing in memory of it counts any more; the partition is served from this head on, or not at all. Who is live
+    /// has had everything up to where it was `served`.
+    pub fn restart(&mut self, served: Option<Position>, head: Position) {
+        (self.last, self.recent_from, self.memory) = (head, head, None);
+        for attachment in self.attachments.iter_mut().filter(|attachment| attachment.phase != Phase::Held) {
+            if attachment.phase == Phase::Live {
+                attachment.position = served.map_or(attachment.position, |it| it.max(attachment.position));
+            }
+            attachment.phase = Phase::Waiting;
+        }
     }
 
     /// Nothing at or below this position is served any more.
@@ -125,8 +148,8 @@ impl Mailbox {
     }
 
     /// The attachment of that session, if it is there and this is its newest question.
-    pub fn find(&mut self, session: SessionRef, ask: Ask) -> Option<&mut Attachment> {
-        self.attachments.iter_mut().find(|a| a.session == session && a.ask == ask)
+    pub fn find(&mut self, reach: Reach, ask: Ask) -> Option<&mut Attachment> {
+        self.attachments.iter_mut().find(|a| a.reach == reach && a.ask == ask)
     }
 
     /// Envelopes in memory after `position`, which must be covered.

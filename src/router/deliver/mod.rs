@@ -10,5 +10,6 @@ mod pull;
 mod reads;
 mod recent;
 mod replay;
+mod tenure;
 
-pub use home::{Home, SessionInfo};
+pub use home::Home;

@@ -3,31 +3,35 @@
 use super::begin::{At, Beginning};
 use super::home::Home;
 use super::reads::Purpose;
-use crate::limits::{FRESH_MS, PULL_BYTES};
-use crate::log::{Page, Unreadable};
-use crate::model::{ClientId, ErrorCode, Start};
-use crate::router::output::{Answer, Output, Pulled, Request};
+use crate::counters::Refusal;
+use crate::limits::{PULL_BYTES, QUESTION_PAGE_BYTES, QUESTIONS_HEARD};
+use crate::log::{Page, Record, Unreadable};
+use crate::model::{ClientId, Findings, Pulled, PulledEnvelope, Start};
+use crate::router::inquiries::Inquirer;
 use crate::router::turn::Turn;
 
 impl Home {
     /// A page for an app that holds no socket.
-    pub fn pull(
+    pub(super) fn pull(
         &mut self,
-        request: Request,
+        inquirer: Inquirer,
         client: &ClientId,
         start: Start,
         limit: u32,
         turn: &mut Turn<'_>,
     ) {
-        let head = self.head(self.partition(client));
-        let (beginning, at) = Beginning::judge(start, self.log_epoch, head, None);
-        self.pull_at(client, request, beginning, at, limit, turn);
+        let partition = self.partition(client);
+        if self.term(partition).is_none() {
+            return inquirer.tell(Findings::Unavailable, turn);
+        }
+        let (beginning, at) = Beginning::judge(start, self.log_epoch, self.head(partition), None, true);
+        self.pull_at(client, inquirer, beginning, at, limit, turn);
     }
 
     pub(super) fn pull_at(
         &mut self,
         client: &ClientId,
-        request: Request,
+        inquirer: Inquirer,
         beginning: Beginning,
         at: At,
         limit: u32,
@@ -35,12 +39,26 @@ impl Home {
     ) {
         match at {
             At::Memory(cursor) => {
-                let pulled = Pulled { resumed: beginning.resumed, records: Vec::new(), cursor, more: false };
-                turn.out.push(Output::Answer(request, Answer::Pulled(pulled)));
+                let pulled =
+                    Pulled { resumed: beginning.resumed, envelopes: Vec::new(), cursor, more: false };
+                inquirer.tell(Findings::Pulled(pulled), turn);
             }
+            At::Ahead => unreachable!("a pull does not wait for the log"),
             At::Log(from) => {
-                let purpose = Purpose::Pull { request, beginning, limit };
-                self.read(client, from, PULL_BYTES as u32, limit, purpose, turn);
+                let bytes = match inquirer {
+                    Inquirer::Request(_) => PULL_BYTES,
+                    Inquirer::Node(..) if self.pages_for_others >= QUESTIONS_HEARD => {
+                        turn.counters.refuse(Refusal::Unavailable);
+                        return inquirer.tell(Findings::Unavailable, turn);
+                    }
+                    Inquirer::Node(..) => {
+                        self.pages_for_others += 1;
+                        // It goes in one record to the node that asked.
+                        QUESTION_PAGE_BYTES
+                    }
+                };
+                let purpose = Purpose::Pull { inquirer, beginning, limit };
+                self.read(client, from, bytes as u32, limit, purpose, turn);
             }
         }
     }
@@ -48,26 +66,32 @@ impl Home {
     pub(super) fn pulled(
         &mut self,
         client: &ClientId,
-        request: Request,
+        inquirer: Inquirer,
         beginning: Beginning,
         limit: u32,
         page: Result<Page, Unreadable>,
         turn: &mut Turn<'_>,
     ) {
-        let answer = match page {
+        if let Inquirer::Node(..) = inquirer {
+            self.pages_for_others -= 1;
+        }
+        let findings = match page {
             Ok(page) => {
                 let more = page.counted as usize > page.records.len() || page.more;
-                let Page { records, through, .. } = page;
-                Answer::Pulled(Pulled { resumed: beginning.resumed, records, cursor: through, more })
+                let envelopes = page.records.into_iter().map(listed).collect();
+                Findings::Pulled(Pulled { resumed: beginning.resumed, envelopes, cursor: page.through, more })
             }
-            Err(Unreadable::Unavailable) => {
-                Answer::Refused { code: ErrorCode::Unavailable, retry_after_ms: FRESH_MS as u32 }
-            }
+            Err(Unreadable::Unavailable) => Findings::Unavailable,
             Err(Unreadable::Unresumed(why)) => {
                 let (beginning, at) = beginning.refused(why, self.head(self.partition(client)));
-                return self.pull_at(client, request, beginning, at, limit, turn);
+                return self.pull_at(client, inquirer, beginning, at, limit, turn);
             }
         };
-        turn.out.push(Output::Answer(request, answer));
+        inquirer.tell(findings, turn);
     }
+}
+
+fn listed(record: Record) -> PulledEnvelope {
+    let position = record.position();
+    PulledEnvelope { envelope: record.envelope, at_ms: record.at_ms, position }
 }

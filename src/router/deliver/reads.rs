@@ -5,9 +5,10 @@
 //! who has missed a hundred thousand takes its turn after each page.
 
 use super::begin::Beginning;
-use crate::log::{Read, ReadFrom, ReadTicket};
-use crate::model::{Ask, ClientId, SessionRef};
-use crate::router::output::{Output, Request};
+use crate::log::{Read, ReadTicket};
+use crate::model::{Ask, ClientId, Reach};
+use crate::router::inquiries::Inquirer;
+use crate::router::output::Output;
 use crate::router::turn::Turn;
 use std::collections::VecDeque;
 
@@ -17,25 +18,23 @@ pub enum Purpose {
     /// Where a session starts, and its first envelopes.
     Attach {
         /// Which session.
-        session: SessionRef,
+        reach: Reach,
         /// Its question.
         ask: Ask,
         /// How it begins.
         beginning: Beginning,
-        /// Where the log was asked to begin, to ask again when it cannot read now.
-        from: ReadFrom,
     },
     /// A session's next envelopes.
     Page {
         /// Which session.
-        session: SessionRef,
+        reach: Reach,
         /// Its question.
         ask: Ask,
     },
     /// A pull.
     Pull {
         /// Whose answer.
-        request: Request,
+        inquirer: Inquirer,
         /// How it begins.
         beginning: Beginning,
         /// Envelopes wanted.
@@ -43,12 +42,23 @@ pub enum Purpose {
     },
 }
 
+/// A read that is out.
+#[derive(Debug)]
+pub struct Asked {
+    /// Of whose mailbox.
+    pub client: ClientId,
+    /// In which term of its partition: in another one the answer is void.
+    pub term: Option<u64>,
+    /// What for.
+    pub purpose: Purpose,
+}
+
 /// The reads of one core.
 #[derive(Debug)]
 pub struct Reads {
-    asked: Vec<Option<(ClientId, Purpose)>>,
+    asked: Vec<Option<Asked>>,
     free: Vec<u32>,
-    line: VecDeque<(Read, Purpose)>,
+    line: VecDeque<(Read, Option<u64>, Purpose)>,
     in_flight: usize,
     most: usize,
 }
@@ -60,18 +70,18 @@ impl Reads {
     }
 
     /// Asks the log, now or when it is this read's turn. The ticket in `read` is set here.
-    pub fn ask(&mut self, read: Read, purpose: Purpose, turn: &mut Turn<'_>) {
+    pub fn ask(&mut self, read: Read, term: Option<u64>, purpose: Purpose, turn: &mut Turn<'_>) {
         if self.in_flight < self.most {
-            self.begin(read, purpose, turn);
+            self.begin(read, term, purpose, turn);
         } else {
-            self.line.push_back((read, purpose));
+            self.line.push_back((read, term, purpose));
         }
     }
 
     /// A read was answered: what it was for.
     ///
     /// Panics for a ticket that is not out: the log answers each read once.
-    pub fn answered(&mut self, ticket: ReadTicket) -> (ClientId, Purpose) {
+    pub fn answered(&mut self, ticket: ReadTicket) -> Asked {
         let asked = self.asked.get_mut(ticket.read as usize).and_then(Option::take);
         self.free.push(ticket.read);
         self.in_flight -= 1;
@@ -81,19 +91,19 @@ impl Reads {
     /// Sends who is next in line, as far as there is room; `wanted` says whether anyone still waits for it.
     pub fn advance(&mut self, mut wanted: impl FnMut(&Read, &Purpose) -> bool, turn: &mut Turn<'_>) {
         while self.in_flight < self.most {
-            let Some((read, purpose)) = self.line.pop_front() else { return };
+            let Some((read, term, purpose)) = self.line.pop_front() else { return };
             if wanted(&read, &purpose) {
-                self.begin(read, purpose, turn);
+                self.begin(read, term, purpose, turn);
             }
         }
     }
 
-    fn begin(&mut self, mut read: Read, purpose: Purpose, turn: &mut Turn<'_>) {
+    fn begin(&mut self, mut read: Read, term: Option<u64>, purpose: Purpose, turn: &mut Turn<'_>) {
         let slot = self.free.pop().unwrap_or_else(|| {
             self.asked.push(None);
             self.asked.len() as u32 - 1
         });
-        self.asked[slot as usize] = Some((read.client.clone(), purpose));
+        self.asked[slot as usize] = Some(Asked { client: read.client.clone(), term, purpose });
         self.in_flight += 1;
         read.ticket = ReadTicket { core: turn.core, read: slot };
         turn.out.push(Output::Read(read));

@@ -150,11 +150,7 @@ fn put_attached(attached: &Attached, out: &mut Vec<u8>) {
     let Attached { ask, position, resumed, missed, more, replay } = *attached;
     out.extend(ask.0.to_le_bytes());
     put_position(position, out);
-    out.push(match resumed {
-        None => NO_CURSOR,
-        Some(Ok(())) => RESUMED,
-        Some(Err(unresumed)) => number_of_unresumed(unresumed),
-    });
+    put_resumed(resumed, out);
     out.extend(missed.to_le_bytes());
     out.extend([u8::from(more), u8::from(replay)]);
 }
@@ -163,17 +159,30 @@ fn attached(ask: Ask, rest: &mut Rest<'_>) -> Result<Attached, Unreadable> {
     Ok(Attached {
         ask,
         position: rest.position()?,
-        resumed: rest.one_of("resumed", |number| match number {
-            NO_CURSOR => Some(None),
-            RESUMED => Some(Some(Ok(()))),
-            _ => {
-                let unresumed = Unresumed::ALL.iter().find(|it| number_of_unresumed(**it) == number);
-                unresumed.map(|unresumed| Some(Err(*unresumed)))
-            }
-        })?,
+        resumed: resumed(rest)?,
         missed: rest.u32("missed")?,
         more: rest.flag("more")?,
         replay: rest.flag("replay")?,
+    })
+}
+
+/// What became of a cursor, if one was presented.
+pub fn put_resumed(resumed: Option<Result<(), Unresumed>>, out: &mut Vec<u8>) {
+    out.push(match resumed {
+        None => NO_CURSOR,
+        Some(Ok(())) => RESUMED,
+        Some(Err(unresumed)) => number_of_unresumed(unresumed),
+    });
+}
+
+pub fn resumed(rest: &mut Rest<'_>) -> Result<Option<Result<(), Unresumed>>, Unreadable> {
+    rest.one_of("resumed", |number| match number {
+        NO_CURSOR => Some(None),
+        RESUMED => Some(Some(Ok(()))),
+        _ => {
+            let unresumed = Unresumed::ALL.iter().find(|it| number_of_unresumed(**it) == number);
+            unresumed.map(|unresumed| Some(Err(*unresumed)))
+        }
     })
 }
 

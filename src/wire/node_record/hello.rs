@@ -20,13 +20,13 @@ const LEAST: usize = ID_LEAST + SESSION + 4 + 4 + 1 + 8 + 1 + (1 + 1);
 const _: () = assert!(BEFORE + BESIDE + ID_BYTES <= HELLO_BYTES);
 
 /// How many of these sessions, from the first on, are sure to fit in one record: at least one, if there is one.
-pub fn fitting(sessions: &[HelloSession]) -> usize {
+pub fn fitting<'s>(sessions: impl IntoIterator<Item = &'s HelloSession>) -> usize {
     let mut bytes = BEFORE;
     let fits = |session: &&HelloSession| {
         bytes += BESIDE + session.client.as_str().len();
         bytes <= HELLO_BYTES
     };
-    sessions.iter().take_while(fits).count()
+    sessions.into_iter().take_while(fits).count()
 }
 
 pub fn put_hello_sessions(sessions: &[HelloSession], out: &mut Vec<u8>) {

@@ -1,4 +1,8 @@
 //! The numbers of the kinds of values. Each stands for one thing for ever; one that is not here is a newer version's.
+//!
+//! Once a version of the cluster's protocol is released, a further kind is the next version's: a node may say it only where
+//! the version that all nodes of the view speak has it. Who hears an unknown one counts it; if it was beside links, no more
+//! than that one value is lost.
 
 /// The first that a gateway may say to a home.
 pub const UP: u8 = 0x01;
@@ -26,3 +30,5 @@ pub const DOWN_LAST: u8 = 0x7f;
 // Beside links: from here on.
 pub const WHISPER: u8 = 0x80;
 pub const EPHEMERAL: u8 = 0x81;
+pub const QUESTION: u8 = 0x82;
+pub const FINDINGS: u8 = 0x83;

@@ -20,6 +20,7 @@ mod down;
 mod envelope;
 mod hello;
 mod kind;
+mod question;
 mod up;
 
 pub use beside::Beside;

@@ -1,11 +1,11 @@
 //! Node records written and read again, and everything else answered.
 
 use super::*;
-use crate::limits::{FROM_LAST, ID_BYTES, PARTITIONS_MOST, RECIPIENTS, SESSIONS_MOST};
+use crate::limits::{FROM_LAST, ID_BYTES, PARTITIONS_MOST, PULL_MOST, RECIPIENTS, SESSIONS_MOST};
 use crate::model::{
-    Ask, Attached, BadCursor, ClientId, Credit, Cursor, Delivered, Dismissal, Envelope, EnvelopeParts, Head,
-    HelloFrom, HelloSession, IdRef, Kind, Partition, Position, SessionRef, Start, StartFrom, ToHome,
-    ToSession, Unresumed,
+    Ask, Asker, Attached, BadCursor, ClientId, Credit, Cursor, Delivered, Dismissal, Envelope, EnvelopeParts,
+    Findings, Head, HelloFrom, HelloSession, IdRef, Kind, Partition, Position, Pulled, PulledEnvelope,
+    Question, SessionInfo, SessionRef, Start, StartFrom, ToHome, ToSession, Unresumed,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -145,9 +145,13 @@ fn to_home() -> impl Strategy<Value = ToHome> {
     ]
 }
 
+fn resumed() -> impl Strategy<Value = Option<Result<(), Unresumed>>> {
+    option::of(prop_oneof![Just(Ok(())), select(Unresumed::ALL).prop_map(Err)])
+}
+
 fn to_session() -> impl Strategy<Value = ToSession> {
     let asks = || any::<u32>().prop_map(Ask);
-    let resumed = option::of(prop_oneof![Just(Ok(())), select(Unresumed::ALL).prop_map(Err)]);
+    let resumed = resumed();
     let attached = (asks(), positions(), resumed, any::<u32>(), any::<bool>(), any::<bool>()).prop_map(
         |(ask, position, resumed, missed, more, replay)| {
             ToSession::Attached(Attached { ask, position, resumed, missed, more, replay })
@@ -189,8 +193,46 @@ fn downs() -> impl Strategy<Value = Down> {
     ]
 }
 
-fn besides() -> impl Strategy<Value = Beside> {
+fn inquiries() -> impl Strategy<Value = Question> {
     prop_oneof![
+        Just(Question::Sessions),
+        (starts(), 0..=PULL_MOST as u32).prop_map(|(start, limit)| Question::Pull { start, limit }),
+        Just(Question::Disconnect),
+    ]
+}
+
+fn findings() -> impl Strategy<Value = Findings> {
+    let gateways = (any::<u16>(), any::<u64>()).prop_map(|(node, incarnation)| Peer { node, incarnation });
+    let infos = (option::of(gateways), sessions(), any::<bool>(), any::<u64>(), any::<u64>()).prop_map(
+        |(gateway, session, live, cursor_lag, since_ms)| SessionInfo {
+            gateway,
+            session,
+            live,
+            cursor_lag,
+            since_ms,
+        },
+    );
+    let envelopes = (messages(), any::<u64>(), positions())
+        .prop_map(|(envelope, at_ms, position)| PulledEnvelope { envelope, at_ms, position });
+    let pages = (resumed(), vec(envelopes, 0..4), positions(), any::<bool>())
+        .prop_map(|(resumed, envelopes, cursor, more)| Pulled { resumed, envelopes, cursor, more });
+    prop_oneof![
+        Just(Findings::Unavailable),
+        vec(infos, 0..4).prop_map(Findings::Sessions),
+        pages.prop_map(Findings::Pulled),
+        Just(Findings::Disconnected),
+    ]
+}
+
+fn besides() -> impl Strategy<Value = Beside> {
+    let askers = || (any::<u16>(), any::<u64>()).prop_map(|(core, number)| Asker { core, number });
+    prop_oneof![
+        (askers(), clients(), inquiries()).prop_map(|(asker, client, question)| Beside::Question {
+            asker,
+            client,
+            question
+        }),
+        (askers(), findings()).prop_map(|(asker, findings)| Beside::Findings { asker, findings }),
         (vec(clients(), 0..4), ephemerals()).prop_map(|(to, envelope)| Beside::Whisper { to, envelope }),
         (clients(), vec(sessions(), 0..4), ephemerals())
             .prop_map(|(client, sessions, envelope)| Beside::Ephemeral { client, sessions, envelope }),
@@ -304,6 +346,8 @@ const KINDS: &[u8] = &[
     kind::MARK,
     kind::WHISPER,
     kind::EPHEMERAL,
+    kind::QUESTION,
+    kind::FINDINGS,
 ];
 
 /// A value of that kind that says these bytes.
@@ -429,6 +473,20 @@ fn lists_longer_than_there_can_be_are_damaged() {
         let stamp = Stamp { number: 1, ..HELLO };
         Says::Down { stamp, value: Down::Mark { echo: 0, heads: vec![head; many] } }
     };
+    let tells = |findings| Says::Beside(Beside::Findings { asker: Asker { core: 0, number: 0 }, findings });
+    let infos = |many| {
+        let (gateway, live, cursor_lag, since_ms) = (None, false, 0, 0);
+        let info = SessionInfo { gateway, session, live, cursor_lag, since_ms };
+        tells(Findings::Sessions(vec![info; many]))
+    };
+    let page = |many| {
+        let (to, position) = (Some(id("b")), Position::START);
+        let parts =
+            EnvelopeParts { kind: Kind::Message, to, from: None, id: None, copied_to: b"", body: b"" };
+        let listed = PulledEnvelope { envelope: Envelope::new(parts), at_ms: 0, position };
+        let envelopes = vec![listed; many];
+        tells(Findings::Pulled(Pulled { resumed: None, envelopes, cursor: position, more: false }))
+    };
     let is_read = |says: Says| {
         let record = NodeRecord { from: PEER, to: 1, says };
         let read = NodeRecord::read(V, &written(&record));
@@ -440,6 +498,8 @@ fn lists_longer_than_there_can_be_are_damaged() {
     };
     assert!(is_read(whisper(RECIPIENTS)) && !is_read(whisper(RECIPIENTS + 1)));
     assert!(is_read(ephemeral(SESSIONS_MOST as usize)) && !is_read(ephemeral(SESSIONS_MOST as usize + 1)));
+    assert!(is_read(infos(SESSIONS_MOST as usize)) && !is_read(infos(SESSIONS_MOST as usize + 1)));
+    assert!(is_read(page(PULL_MOST)) && !is_read(page(PULL_MOST + 1)));
     assert!(is_read(mark(PARTITIONS_MOST.into())) && !is_read(mark(usize::from(PARTITIONS_MOST) + 1)));
 }
 

@@ -36,7 +36,8 @@ impl Server {
         });
         let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
         let mut server = Self { child, addr: nowhere, admin: nowhere, stderr, said };
-        let ready = server.said.recv_timeout(PATIENCE).ok()?;
+        // A node that joins a cluster on a machine with other work took 29 s once.
+        let ready = server.said.recv_timeout(2 * PATIENCE).ok()?;
         let (addr, admin) = ready
             .strip_prefix("ready listen=")
             .and_then(|rest| rest.split_once(" admin="))

@@ -176,13 +176,15 @@ impl Server {
         self.small(what, bounds);
     }
 
-    /// No turn was late since the start by its own doing. An unoptimised program is some thirty times slower, so there
-    /// only what would be far too late at any speed fails.
+    /// No turn was late since the start by its own doing. One is forgiven that is far from endless: not every host tells
+    /// a thread when its CPU was taken away, and what an attack makes slow it makes slow each of the many times it comes.
+    /// An unoptimised program is some thirty times slower, so there only what would be far too late at any speed fails.
     pub fn punctual(&self, what: &str) {
         let metrics = self.metrics();
         let late = metrics.late() - self.late_at_start;
         let endless = metrics.turns_over_quarter_second() - self.endless_at_start;
-        let failed = if is_slow() { late > 0.0 && endless > 0.0 } else { late > 0.0 };
+        let is_endless = late > 0.0 && endless > 0.0;
+        let failed = is_endless || (late > 1.0 && !is_slow());
         assert!(
             !failed,
             "{late} late turns, {endless} of 250 ms, after: {what}\n{}",

@@ -1,9 +1,11 @@
-//! Why a log could not be opened: whose fault it is and what to do.
+//! Why a store could not be opened: whose fault it is and what to do.
 
+use super::database::StoreError;
+use super::directory::Kind;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-/// Why a log could not be opened.
+/// Why a log, or the index of one, could not be opened.
 #[derive(Debug)]
 pub enum OpenError {
     /// Another process has this directory.
@@ -19,6 +21,13 @@ pub enum OpenError {
         found: u32,
         /// The newest one this version reads.
         known: u32,
+    },
+    /// The directory holds the other one of the two.
+    OtherKind {
+        /// The directory.
+        dir: PathBuf,
+        /// What it holds.
+        found: Kind,
     },
     /// The directory has other things in it.
     NotOurs {
@@ -51,10 +60,19 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    /// Exit 3: the directory is in use or of a newer format. All else is exit 1.
+    /// What keeps the store in this directory from being opened.
+    pub(in crate::backplane) fn of_store(dir: &Path, error: StoreError) -> Self {
+        let dir = dir.to_owned();
+        match error {
+            StoreError::Io(error) => Self::Io { dir, error },
+            StoreError::Damaged(what) => Self::Damaged { dir, what },
+        }
+    }
+
+    /// Exit 3: the directory is in use, of a newer format, or a node's of the other kind. All else is exit 1.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::InUse { .. } | Self::NewerFormat { .. } => 3,
+            Self::InUse { .. } | Self::NewerFormat { .. } | Self::OtherKind { .. } => 3,
             _ => 1,
         }
     }
@@ -71,6 +89,18 @@ impl fmt::Display for OpenError {
             Self::NewerFormat { dir, found, known } => write!(
                 f,
                 "the data directory {} has format {found}, this version reads up to {known}; run the newer version",
+                dir.display()
+            ),
+            Self::OtherKind { dir, found: Kind::Log } => write!(
+                f,
+                "the data directory {} holds the log of a node without Kafka; give --data another directory, or \
+                 start without --kafka",
+                dir.display()
+            ),
+            Self::OtherKind { dir, found: Kind::Index } => write!(
+                f,
+                "the data directory {} holds the index of a node in a cluster; give --data another directory, or \
+                 start with --kafka",
                 dir.display()
             ),
             Self::NotOurs { dir } => write!(

@@ -1,8 +1,7 @@
-//! The rows of a bucket: the envelopes of each mailbox in order, and before them how many there are.
+//! The rows of a bucket: the envelopes of each mailbox in order. A store may keep something of the mailbox before them.
 //!
 //! ```text
 //! partition 2 ‖ hash 8 ‖ offset 8   →  at 8 ‖ id length 1 ‖ client id ‖ record v1
-//! partition 2 ‖ hash 8              →  envelopes 4 ‖ bytes 8 ‖ as of commit 8
 //! ```
 //! Keys are big-endian, so that a mailbox lies together and in order; fjall keeps keys up to 20 bytes in place. The
 //! hash is of the client ID under a seed of this log's own, so that nobody can choose IDs that collide; should two
@@ -25,8 +24,8 @@ impl MailboxKey {
         Self { partition, hash: xxh3_64_with_seed(client.as_str().as_bytes(), seed) }
     }
 
-    /// The key of its count.
-    pub fn count_key(self) -> [u8; 10] {
+    /// The key before those of its rows.
+    pub fn head_key(self) -> [u8; 10] {
         let mut key = [0; 10];
         key[..2].copy_from_slice(&self.partition.0.to_be_bytes());
         key[2..].copy_from_slice(&self.hash.to_be_bytes());
@@ -36,7 +35,7 @@ impl MailboxKey {
     /// The key of its row at `offset`.
     pub fn row_key(self, offset: u64) -> [u8; 18] {
         let mut key = [0; 18];
-        key[..10].copy_from_slice(&self.count_key());
+        key[..10].copy_from_slice(&self.head_key());
         key[10..].copy_from_slice(&offset.to_be_bytes());
         key
     }
@@ -79,29 +78,5 @@ impl<'a> Row<'a> {
 
     pub fn envelope(&self) -> Option<Envelope> {
         record::decode(std::str::from_utf8(self.client).ok()?, self.record).ok()
-    }
-}
-
-/// What of a mailbox lies in one bucket, as of a commit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Count {
-    pub envelopes: u32,
-    pub bytes: u64,
-    /// Commits up to this one are counted.
-    pub as_of: u64,
-}
-
-impl Count {
-    pub fn encode(self) -> [u8; 20] {
-        let mut value = [0; 20];
-        value[..4].copy_from_slice(&self.envelopes.to_le_bytes());
-        value[4..12].copy_from_slice(&self.bytes.to_le_bytes());
-        value[12..].copy_from_slice(&self.as_of.to_le_bytes());
-        value
-    }
-
-    pub fn read(value: &[u8]) -> Option<Self> {
-        let mut bytes = Bytes(value);
-        Some(Self { envelopes: bytes.u32()?, bytes: bytes.u64()?, as_of: bytes.u64()? })
     }
 }

@@ -3,8 +3,6 @@
 use super::background::in_background;
 use super::directory::{Directory, sync_dir};
 use super::journal::{self, Tail};
-use super::meta::{self, BucketRow};
-use super::options::Options;
 use crate::limits::{STORE_FILES, STORE_JOURNAL_BYTES, STORE_MEMTABLES};
 use crate::model::Durability;
 use fjall::{
@@ -15,14 +13,24 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// An open store: fjall and the keyspaces every log has. Buckets are keyspaces too.
+/// An open store: fjall, and the keyspace in which a store knows about itself. Buckets are keyspaces too.
 #[derive(Clone)]
 pub struct Store {
     db: Database,
     pub meta: Keyspace,
-    pub commits: Keyspace,
     durability: Durability,
     memtable_bytes: u64,
+}
+
+/// How fjall is to be.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// What a commit survives.
+    pub durability: Durability,
+    /// Bytes of the block cache.
+    pub cache_bytes: u64,
+    /// Bytes of a bucket's newest rows in memory before they become a table.
+    pub memtable_bytes: u64,
 }
 
 /// Why the store could not be opened or written.
@@ -36,10 +44,10 @@ pub enum StoreError {
 
 impl Store {
     /// Mends the journal's end and opens fjall, making both if they are not there.
-    pub fn open(directory: &Directory, options: &Options) -> Result<Self, StoreError> {
+    pub fn open(directory: &Directory, settings: Settings) -> Result<Self, StoreError> {
         let path = directory.store();
         directory.wait_for_store()?;
-        let is_lossy = options.durability == Durability::Process;
+        let is_lossy = settings.durability == Durability::Process;
         if path.exists() {
             match journal::mend(&path, directory.is_lossy())? {
                 Tail::Sound => {}
@@ -55,7 +63,7 @@ impl Store {
             directory.set_lossy(true)?;
         }
         let builder = Database::builder(&path)
-            .cache_size(options.cache_bytes)
+            .cache_size(settings.cache_bytes)
             .worker_threads(1)
             .max_cached_files(Some(STORE_FILES))
             .max_journaling_size(STORE_JOURNAL_BYTES)
@@ -63,10 +71,9 @@ impl Store {
             .journal_compression(CompressionType::None);
         // fjall starts its worker here.
         let db = in_background(|| builder.open())?;
-        let memtable_bytes = options.memtable_bytes;
+        let memtable_bytes = settings.memtable_bytes;
         let meta = db.keyspace("meta", || keyspace_options(memtable_bytes / 8))?;
-        let commits = db.keyspace("commits", || keyspace_options(memtable_bytes / 2))?;
-        let store = Self { db, meta, commits, durability: options.durability, memtable_bytes };
+        let store = Self { db, meta, durability: settings.durability, memtable_bytes };
         // fjall syncs what is in a new keyspace's directory but not that directory's own name.
         sync_dir(&path.join("keyspaces"))?;
         sync_dir(directory.path())?;
@@ -77,9 +84,14 @@ impl Store {
         Ok(store)
     }
 
-    /// The keyspace of a bucket, durable before it is used: fjall would skip its rows in the journal otherwise.
+    /// The keyspace of a bucket.
     pub fn bucket(&self, number: u32) -> Result<Keyspace, StoreError> {
-        let keyspace = self.db.keyspace(&bucket_name(number), || keyspace_options(self.memtable_bytes))?;
+        self.keyspace(&bucket_name(number), self.memtable_bytes)
+    }
+
+    /// A keyspace, durable before it is used: fjall would skip its rows in the journal otherwise.
+    pub fn keyspace(&self, name: &str, memtable_bytes: u64) -> Result<Keyspace, StoreError> {
+        let keyspace = self.db.keyspace(name, || keyspace_options(memtable_bytes))?;
         if let Some(parent) = keyspace.path().parent() {
             sync_dir(parent)?;
         }
@@ -95,16 +107,6 @@ impl Store {
     pub fn bucket_numbers(&self) -> Vec<u32> {
         let names = self.db.list_keyspace_names();
         names.iter().filter_map(|name| name.strip_prefix("bucket-")?.parse().ok()).collect()
-    }
-
-    /// The rows of all buckets that hold something, oldest first.
-    pub fn bucket_rows(&self, partitions: u16) -> Result<Vec<BucketRow>, StoreError> {
-        let mut rows = Vec::new();
-        for guard in self.meta.prefix([meta::BUCKET]) {
-            let (key, value) = guard.into_inner()?;
-            rows.push(BucketRow::read(&key, &value, partitions).ok_or_else(|| damaged("a bucket's row"))?);
-        }
-        Ok(rows)
     }
 
     /// A batch that is as durable as the log is, once committed.
@@ -146,13 +148,6 @@ impl Store {
                 std::thread::sleep(Duration::from_millis(1));
             }
         }
-        Ok(())
-    }
-
-    /// Drops whole tables of commits below this one.
-    pub fn forget_commits(&self, below: u64) -> Result<(), StoreError> {
-        let keys = 0u64.to_be_bytes()..below.to_be_bytes();
-        self.commits.tree.drop_range(keys).map_err(fjall::Error::from)?;
         Ok(())
     }
 }

@@ -1,13 +1,14 @@
-//! The data directory: who has it, and of which format it is.
+//! The data directory: who has it, what it holds, and of which format it is.
 //!
 //! ```text
 //! DIR/lock      locked by the process that has the directory; the kernel unlocks it when that process ends
-//! DIR/format    "corepost-log 1": written, and on the disk, before anything else is
-//! DIR/lossy     there while the log is written without fsync: several of its last batches may be torn
+//! DIR/format    "corepost-log 1" or "corepost-index 1": written, and on the disk, before anything else is
+//! DIR/lossy     there while the store is written without fsync: several of its last batches may be torn
 //! DIR/store/    fjall's
 //! ```
 
 use super::open_error::OpenError;
+use crate::limits::STORE_PROBE_BYTES;
 use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,17 +16,35 @@ use std::time::Duration;
 
 /// The format this version writes, and the newest one it reads.
 pub const FORMAT: u32 = 1;
-const FORMAT_WORD: &str = "corepost-log";
+
+/// What a data directory holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A log of its own: all there is of it.
+    Log,
+    /// An index of a log that is elsewhere.
+    Index,
+}
+
+impl Kind {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Log => "corepost-log",
+            Self::Index => "corepost-index",
+        }
+    }
+}
 
 /// A directory that is ours alone until this is dropped.
 pub struct Directory {
     dir: PathBuf,
+    kind: Kind,
     _lock: File,
 }
 
 impl Directory {
-    /// Makes it if it is not there, takes its lock, checks its format.
-    pub fn open(dir: &Path) -> Result<Self, OpenError> {
+    /// Makes it if it is not there, takes its lock, checks what it holds and its format.
+    pub fn open(dir: &Path, kind: Kind) -> Result<Self, OpenError> {
         let failed = |error| OpenError::Io { dir: dir.to_owned(), error };
         std::fs::create_dir_all(dir).map_err(failed)?;
         let is_new = std::fs::read_dir(dir).map_err(failed)?.next().is_none();
@@ -39,7 +58,7 @@ impl Directory {
             Err(TryLockError::WouldBlock) => return Err(OpenError::InUse { dir: dir.to_owned() }),
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
-        let directory = Self { dir: dir.to_owned(), _lock: lock };
+        let directory = Self { dir: dir.to_owned(), kind, _lock: lock };
         directory.check_format()?;
         directory.drop_unfinished_store().map_err(failed)?;
         Ok(directory)
@@ -55,7 +74,7 @@ impl Directory {
         self.dir.join("store")
     }
 
-    /// Whether the log may have been written without fsync since it was last made whole.
+    /// Whether the store may have been written without fsync since it was last made whole.
     pub fn is_lossy(&self) -> bool {
         self.dir.join("lossy").exists()
     }
@@ -95,18 +114,34 @@ impl Directory {
         written
     }
 
+    /// Whether what fails here fails because nothing more fits on the disk.
+    pub fn is_full(&self) -> bool {
+        self.probe(STORE_PROBE_BYTES).is_err_and(|error| error.kind() == io::ErrorKind::StorageFull)
+    }
+
+    /// Takes fjall's files away, which nobody has open. Cut short, it is finished when the directory is opened.
+    pub fn drop_store(&self) -> io::Result<()> {
+        match std::fs::remove_file(self.store().join("version")) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => self.drop_unfinished_store(),
+        }
+    }
+
     fn check_format(&self) -> Result<(), OpenError> {
         let failed = |error| OpenError::Io { dir: self.dir.clone(), error };
         let path = self.dir.join("format");
         match std::fs::read_to_string(&path) {
             Ok(text) => match read_format(&text) {
-                Some(found) if found > FORMAT => {
+                Some((found, _)) if found != self.kind => {
+                    Err(OpenError::OtherKind { dir: self.dir.clone(), found })
+                }
+                Some((_, found)) if found > FORMAT => {
                     Err(OpenError::NewerFormat { dir: self.dir.clone(), found, known: FORMAT })
                 }
                 Some(_) => Ok(()),
                 None => Err(OpenError::Damaged {
                     dir: self.dir.clone(),
-                    what: format!("{} does not say \"{FORMAT_WORD} <number>\"", path.display()),
+                    what: format!("{} does not say \"{} <number>\"", path.display(), self.kind.word()),
                 }),
             },
             Err(error) if error.kind() == io::ErrorKind::NotFound && !self.store().exists() => {
@@ -122,7 +157,7 @@ impl Directory {
 
     fn write_format(&self) -> io::Result<()> {
         let unnamed = self.dir.join("format.new");
-        std::fs::write(&unnamed, format!("{FORMAT_WORD} {FORMAT}\n"))?;
+        std::fs::write(&unnamed, format!("{} {FORMAT}\n", self.kind.word()))?;
         File::open(&unnamed)?.sync_all()?;
         std::fs::rename(&unnamed, self.dir.join("format"))?;
         sync_dir(&self.dir)?;
@@ -146,7 +181,8 @@ pub fn sync_dir(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 
-fn read_format(text: &str) -> Option<u32> {
+fn read_format(text: &str) -> Option<(Kind, u32)> {
     let (word, number) = text.trim_end().split_once(' ')?;
-    (word == FORMAT_WORD).then(|| number.parse().ok())?
+    let kind = [Kind::Log, Kind::Index].into_iter().find(|kind| kind.word() == word)?;
+    Some((kind, number.parse().ok()?))
 }

@@ -1,0 +1,269 @@
+//! Reads partitions of one topic as they grow: taken on and given up one by one, never waiting.
+//!
+//! Each partition has a queue of its own, since an error that librdkafka hands on does not say of which partition it
+//! speaks. Who takes asks nothing of partitions that have nothing; the bell is rung when one comes to have something.
+
+use super::bell::Bell;
+use super::connection::Connection;
+use super::consumer::{self, Client};
+use super::ear::Ear;
+use super::seen::Seen;
+use super::trouble::{Trouble, code_of};
+use crate::limits::{
+    KAFKA_READ_AHEAD_BYTES, KAFKA_READ_AHEAD_LEAST, KAFKA_READ_AHEAD_MOST, KAFKA_READ_AHEAD_RECORDS,
+    KAFKA_SWEEP_MS, KAFKA_TURN_RECORDS,
+};
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use rdkafka::consumer::Consumer;
+use rdkafka::consumer::base_consumer::PartitionQueue;
+use rdkafka::error::KafkaError;
+use rdkafka::types::RDKafkaErrorCode;
+use rdkafka::{Offset, TopicPartitionList};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Where reading begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadAt {
+    /// At the first record that is there when the broker is asked.
+    Start,
+    /// At this offset, at most the end of the log: beyond it the place is lost.
+    Offset(u64),
+}
+
+/// What a reader tells.
+pub enum Told<'m> {
+    /// The next record of its partition.
+    Record(Seen<'m>),
+    /// The place of a partition is gone: its records were deleted unread, or the log was cut off before it. The partition
+    /// is not read any more.
+    Lost {
+        /// Which.
+        partition: u16,
+    },
+    /// A partition cannot be read now. librdkafka goes on trying.
+    Trouble {
+        /// Which.
+        partition: u16,
+        /// Why.
+        code: RDKafkaErrorCode,
+    },
+}
+
+/// What was read ahead of one partition.
+type Queue = PartitionQueue<Ear>;
+
+/// A partition that is read.
+struct Read {
+    queue: Queue,
+    /// It stands among those that may have something.
+    is_waiting: bool,
+}
+
+/// A consumer of one topic.
+pub struct Reader {
+    client: Arc<Client>,
+    topic: String,
+    bell: Bell,
+    /// By partition; those that are read.
+    read: BTreeMap<u16, Read>,
+    /// Rung by librdkafka when a partition's queue is no longer empty. Unbounded: at most one waits for each time that a
+    /// queue was emptied, and they are taken before any queue is.
+    ring: Sender<u16>,
+    rung: Receiver<u16>,
+    /// Partitions that may have something, each once.
+    waiting: VecDeque<u16>,
+    next_sweep: Instant,
+}
+
+impl Reader {
+    /// A reader of a topic of so many partitions; it reads none yet. `bell` is rung when [`Reader::take`] may have
+    /// something. Its threads inherit the CPUs of the thread that calls this.
+    pub fn open(connection: &Connection, topic: &str, partitions: u16, bell: &Bell) -> Result<Self, Trouble> {
+        let share = KAFKA_READ_AHEAD_BYTES / u64::from(partitions.max(1));
+        let share = share.clamp(KAFKA_READ_AHEAD_LEAST, KAFKA_READ_AHEAD_MOST);
+        let (bytes, kbytes, records) =
+            (share.to_string(), (share >> 10).to_string(), KAFKA_READ_AHEAD_RECORDS.to_string());
+        // For each partition, as each has a queue of its own.
+        let fixed = [("queued.max.messages.kbytes", kbytes.as_str()), ("enable.partition.eof", "false")];
+        let usual = [("queued.min.messages", records.as_str()), ("fetch.message.max.bytes", bytes.as_str())];
+        let mut client = consumer::create(connection, &consumer::config(connection, &fixed, &usual))?;
+        consumer::ring_for_events(&mut client, bell);
+        let (ring, rung) = unbounded();
+        Ok(Self {
+            client: Arc::new(client),
+            topic: topic.to_owned(),
+            bell: bell.clone(),
+            read: BTreeMap::new(),
+            ring,
+            rung,
+            waiting: VecDeque::new(),
+            next_sweep: Instant::now(),
+        })
+    }
+
+    /// Reads these partitions from there on. One that is read already goes on from its new place. Waits for a thread of
+    /// librdkafka's, not for a broker.
+    pub fn assign(&mut self, partitions: &[(u16, ReadAt)]) -> Result<(), Trouble> {
+        let known: Vec<_> =
+            partitions.iter().map(|(p, _)| *p).filter(|p| self.read.contains_key(p)).collect();
+        self.unassign(&known)?;
+        let mut list = TopicPartitionList::with_capacity(partitions.len());
+        for &(partition, at) in partitions {
+            // Before it is assigned, so that nothing of it goes into the common queue.
+            let Some(queue) = self.client.split_partition_queue(&self.topic, i32::from(partition)) else {
+                return Err(failed("read a topic of this name", "it has a zero byte"));
+            };
+            let queue = self.with_ring(partition, queue);
+            self.read.insert(partition, Read { queue, is_waiting: true });
+            self.waiting.push_back(partition);
+            let added = list.add_partition_offset(&self.topic, i32::from(partition), offset_of(at));
+            added.map_err(|error| failed("read a partition", &error.to_string()))?;
+        }
+        if partitions.is_empty() {
+            return Ok(());
+        }
+        self.bell.ring();
+        self.client.incremental_assign(&list).map_err(|error| {
+            self.read.retain(|partition, _| partitions.iter().all(|(asked, _)| asked != partition));
+            failed("read partitions", &error.to_string())
+        })
+    }
+
+    /// Reads these partitions no longer; nothing of them is told after this.
+    pub fn unassign(&mut self, partitions: &[u16]) -> Result<(), Trouble> {
+        let mut list = TopicPartitionList::with_capacity(partitions.len());
+        let gone: Vec<_> = partitions
+            .iter()
+            .filter_map(|partition| Some((*partition, self.read.remove(partition)?)))
+            .collect();
+        for (partition, _) in &gone {
+            list.add_partition(&self.topic, i32::from(*partition));
+        }
+        self.waiting.retain(|partition| self.read.contains_key(partition));
+        if gone.is_empty() {
+            return Ok(());
+        }
+        let done = self.client.incremental_unassign(&list);
+        // What had come already would stay in memory until the partition is read again, if ever.
+        for (_, read) in &gone {
+            while read.queue.poll(Duration::ZERO).is_some() {}
+        }
+        done.map_err(|error| failed("stop reading partitions", &error.to_string()))
+    }
+
+    /// Tells at most so many records without waiting, of each partition in order and of none for long; how many. To be called
+    /// when the bell was rung, and once a second at least.
+    pub fn take(&mut self, most: usize, mut tell: impl FnMut(Told<'_>)) -> usize {
+        for partition in self.gather() {
+            let _ = self.unassign(&[partition]);
+            tell(Told::Lost { partition });
+        }
+        let mut taken = 0;
+        while taken < most
+            && let Some(partition) = self.waiting.pop_front()
+        {
+            let share = KAFKA_TURN_RECORDS.min(most - taken);
+            let Some(read) = self.read.get_mut(&partition) else { continue };
+            let turn = take_turn(&read.queue, partition, share, &mut tell);
+            taken += turn.taken;
+            read.is_waiting = turn.has_more;
+            if turn.is_lost {
+                // That it cannot be unassigned means that it is not assigned.
+                let _ = self.unassign(&[partition]);
+                tell(Told::Lost { partition });
+            } else if turn.has_more {
+                self.waiting.push_back(partition);
+            }
+        }
+        if !self.waiting.is_empty() {
+            self.bell.ring();
+        }
+        taken
+    }
+
+    /// A trouble with the connections that will not pass by itself, such as a password that is refused.
+    pub fn trouble(&self) -> Option<Trouble> {
+        self.client.context().trouble()
+    }
+
+    fn with_ring(&self, partition: u16, mut queue: Queue) -> Queue {
+        let (ring, bell) = (self.ring.clone(), self.bell.clone());
+        queue.set_nonempty_callback(move || {
+            let _ = ring.send(partition);
+            bell.ring();
+        });
+        queue
+    }
+
+    /// Who may have something: who has rung, and now and then everybody, since an event that is none for us looks to
+    /// rdkafka's users as if a queue were empty. Those whose records came by the common queue, to nobody: librdkafka has put
+    /// another partition in the place of the one whose queue we have, as when a topic is made again.
+    fn gather(&mut self) -> Vec<u16> {
+        let mut strays = Vec::new();
+        while let Some(event) = self.client.poll(Duration::ZERO) {
+            // Other events are of no partition; what they say is heard by the ear.
+            if let Ok(message) = event {
+                strays.push(Seen::new(&message).partition());
+            }
+        }
+        strays.sort_unstable();
+        strays.dedup();
+        strays.retain(|partition| self.read.contains_key(partition));
+        let mut marks: Vec<u16> = self.rung.try_iter().collect();
+        let now = Instant::now();
+        if now >= self.next_sweep {
+            self.next_sweep = now + Duration::from_millis(KAFKA_SWEEP_MS);
+            marks.extend(self.read.keys());
+        }
+        for partition in marks {
+            if let Some(read) = self.read.get_mut(&partition)
+                && !std::mem::replace(&mut read.is_waiting, true)
+            {
+                self.waiting.push_back(partition);
+            }
+        }
+        strays
+    }
+}
+
+struct Turn {
+    taken: usize,
+    has_more: bool,
+    is_lost: bool,
+}
+
+fn take_turn(queue: &Queue, partition: u16, share: usize, tell: &mut impl FnMut(Told<'_>)) -> Turn {
+    for taken in 0..share {
+        match queue.poll(Duration::ZERO) {
+            None => return Turn { taken, has_more: false, is_lost: false },
+            Some(Ok(message)) => tell(Told::Record(Seen::new(&message))),
+            Some(Err(error)) if is_lost_place(&error) => {
+                return Turn { taken, has_more: false, is_lost: true };
+            }
+            Some(Err(error)) => {
+                let code = code_of(&error).unwrap_or(RDKafkaErrorCode::Fail);
+                tell(Told::Trouble { partition, code });
+            }
+        }
+    }
+    Turn { taken: share, has_more: true, is_lost: false }
+}
+
+/// There is nothing at the place from which was to be read.
+pub(super) fn is_lost_place(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode::{AutoOffsetReset, LogTruncation, OffsetOutOfRange};
+    matches!(code_of(error), Some(AutoOffsetReset | LogTruncation | OffsetOutOfRange))
+}
+
+pub(super) fn offset_of(at: ReadAt) -> Offset {
+    match at {
+        ReadAt::Start => Offset::Beginning,
+        ReadAt::Offset(offset) => Offset::Offset(i64::try_from(offset).unwrap_or(i64::MAX)),
+    }
+}
+
+pub(super) fn failed(doing: &'static str, reason: &str) -> Trouble {
+    Trouble::Failed { doing, reason: reason.to_owned() }
+}

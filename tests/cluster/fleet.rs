@@ -1,0 +1,180 @@
+//! The nodes of one story, and the balancer before them.
+
+use crate::kafka_support::{Cluster, corepost, errors, text};
+use crate::support::{Place, Server};
+use corepost::model::{IdRef, Topology};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+
+/// Silence after which a node is dead, in every story.
+pub const NODE_TIMEOUT: Duration = Duration::from_secs(4);
+/// Partitions of every story.
+pub const PARTITIONS: u16 = 8;
+
+/// The broker that most stories share. It ends with this process.
+pub fn kafka() -> &'static Cluster {
+    static KAFKA: OnceLock<Cluster> = OnceLock::new();
+    KAFKA.get_or_init(|| Cluster::start("cluster", 1, ""))
+}
+
+/// Nodes by ordinal, with topics of their own.
+pub struct Fleet {
+    name: &'static str,
+    brokers: String,
+    replication: &'static str,
+    places: Vec<Place>,
+    pub nodes: Vec<Option<Server>>,
+    /// Where clients are sent.
+    pub balancer: Balancer,
+}
+
+/// What a plain balancer knows: addresses by ordinal, of those that clients are sent to.
+#[derive(Clone, Default)]
+pub struct Balancer(Arc<Mutex<Vec<Option<SocketAddr>>>>);
+
+impl Balancer {
+    fn set(&self, ordinal: usize, addr: Option<SocketAddr>) {
+        self.0.lock().unwrap()[ordinal] = addr;
+    }
+
+    /// The node of this ordinal, or the next that there is.
+    pub fn at_or_after(&self, ordinal: usize) -> Option<SocketAddr> {
+        let all = self.0.lock().unwrap();
+        (0..all.len()).find_map(|step| all[(ordinal + step) % all.len()])
+    }
+}
+
+impl Fleet {
+    /// Makes the topics of this story and starts so many nodes on the broker that all share.
+    pub fn start(name: &'static str, nodes: usize) -> Self {
+        let mut fleet = Self::on(kafka(), "1", name);
+        fleet.raise(nodes);
+        fleet
+    }
+
+    /// Topics at these brokers, and no node yet.
+    pub fn on(kafka: &Cluster, replication: &'static str, name: &'static str) -> Self {
+        let fleet = Self {
+            name,
+            brokers: kafka.brokers.clone(),
+            replication,
+            places: Vec::new(),
+            nodes: Vec::new(),
+            balancer: Balancer::default(),
+        };
+        fleet.make_topics();
+        fleet
+    }
+
+    /// Makes those of its topics that are not there.
+    pub fn make_topics(&self) {
+        let partitions = PARTITIONS.to_string();
+        let made = corepost(&[
+            "topics",
+            "create",
+            "--kafka",
+            &self.brokers,
+            "--topic-prefix",
+            self.name,
+            "--partitions",
+            &partitions,
+            "--replication",
+            self.replication,
+        ]);
+        assert!(made.status.success(), "{}{}", text(&made), errors(&made));
+    }
+
+    /// A further node's place, on which nothing is started.
+    pub fn place(&self, ordinal: usize) -> Place {
+        Place::new(&format!("{}-{ordinal}", self.name))
+            .with("kafka", &self.brokers)
+            .with("replication", self.replication)
+            .with("topic-prefix", self.name)
+            .with("partitions", PARTITIONS)
+            .with("node", ordinal)
+            .with("node-timeout", format!("{}s", NODE_TIMEOUT.as_secs()))
+            .with("drain-window", "1s")
+            // Nodes of a cluster need not have the same number of cores.
+            .with("cores", 1 + ordinal % 2)
+    }
+
+    /// Starts so many nodes more, at once.
+    pub fn raise(&mut self, nodes: usize) {
+        let from = self.places.len();
+        for ordinal in from..from + nodes {
+            self.places.push(self.place(ordinal));
+            self.nodes.push(None);
+            self.balancer.0.lock().unwrap().push(None);
+        }
+        let started: Vec<Server> = std::thread::scope(|scope| {
+            let each = self.places[from..].iter().map(|place| scope.spawn(|| place.start()));
+            each.collect::<Vec<_>>().into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        for (at, server) in started.into_iter().enumerate() {
+            self.take(from + at, server);
+        }
+    }
+
+    /// Starts this node again, and waits until it is ready.
+    pub fn restart(&mut self, ordinal: usize) {
+        assert!(self.nodes[ordinal].is_none(), "node {ordinal} is there");
+        self.take(ordinal, self.places[ordinal].start());
+    }
+
+    /// This process is the node of this ordinal now.
+    pub fn take(&mut self, ordinal: usize, server: Server) {
+        self.balancer.set(ordinal, Some(server.addr));
+        self.nodes[ordinal] = Some(server);
+    }
+
+    pub fn node(&self, ordinal: usize) -> &Server {
+        self.nodes[ordinal].as_ref().expect("this node is there")
+    }
+
+    /// No client is sent to it any more.
+    pub fn hide(&mut self, ordinal: usize) -> Server {
+        self.balancer.set(ordinal, None);
+        self.nodes[ordinal].take().expect("this node is there")
+    }
+
+    /// `kill -9`
+    pub fn kill(&mut self, ordinal: usize) {
+        self.hide(ordinal).kill();
+    }
+
+    /// Where its data is.
+    pub fn data(&self, ordinal: usize) -> std::path::PathBuf {
+        self.places[ordinal].path("data")
+    }
+
+    /// The nodes that are there.
+    pub fn alive(&self) -> impl Iterator<Item = &Server> {
+        self.nodes.iter().flatten()
+    }
+}
+
+/// A client whose mailbox lies in this partition: eight of them have homes on all nodes.
+pub fn client_in(partition: usize, name: &str) -> String {
+    let topology = Topology::new(PARTITIONS, 1);
+    let is_there = |client: &String| {
+        let id = IdRef::new(client).unwrap();
+        usize::from(topology.place(id).partition.0) == partition
+    };
+    (0..).map(|n| format!("{name}-{partition}-{n}")).find(is_there).expect("there is one in every partition")
+}
+
+/// What it logged about its partitions: a line for each change of what it owns.
+pub fn moves(server: &Server) -> usize {
+    server.log().matches("partitions of this node").count()
+}
+
+/// How often any of them saw somebody come or go, all together.
+pub fn view_changes(fleet: &Fleet) -> f64 {
+    fleet.alive().map(|node| node.metrics().sum("corepost_view_changes_total", "")).sum()
+}
+
+/// Whether `/readyz` says yes.
+pub fn is_ready(server: &Server) -> bool {
+    crate::support::Api::connect(server.admin).get("/readyz").status == 200
+}
