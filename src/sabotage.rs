@@ -35,6 +35,8 @@ pub enum Sabotage {
     EchoIgnored,
     /// Links of a node that the view lacks are kept for ever.
     StrangersKept,
+    /// A session asks its home once to go on, and never again: neither with new credit nor because nobody has answered.
+    NoSecondResume,
     /// Of several incarnations of an ordinal the oldest holds it.
     OldestWins,
 }
@@ -60,6 +62,7 @@ impl Sabotage {
         Self::StaleLiveObeyed,
         Self::EchoIgnored,
         Self::StrangersKept,
+        Self::NoSecondResume,
         Self::OldestWins,
     ];
 }

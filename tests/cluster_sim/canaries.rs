@@ -42,6 +42,7 @@ canaries! {
     an_old_home_that_is_obeyed: StaleLiveObeyed,
     an_echo_that_is_ignored: EchoIgnored,
     strangers_that_are_kept: StrangersKept,
+    a_session_that_asks_only_once: NoSecondResume,
     an_oldest_incarnation_that_wins: OldestWins,
 }
 

@@ -108,7 +108,8 @@ impl Gateway {
             let is_asking =
                 self.sessions.find(name).is_some_and(|session| session.ask == ask && asks(session.phase));
             // Who is in line asks anew when its turn comes.
-            if is_asking && !self.moves.from.contains_key(&name) {
+            let may_ask = !crate::sabotaged!(NoSecondResume);
+            if is_asking && may_ask && !self.moves.from.contains_key(&name) {
                 self.say_hello(name, turn);
             }
         }

@@ -157,7 +157,10 @@ impl Gateway {
         session.phase = SessionPhase::CatchUp { held: false };
         session.ask.0 = session.ask.0.wrapping_add(1);
         let resume = ToHome::Resume { ask: session.ask, position: session.position, credit: Credit(credit) };
-        self.routes.say(&session.client, name, resume, turn);
+        // The first question is that of its attach.
+        if !(crate::sabotaged!(NoSecondResume) && session.ask.0 > 2) {
+            self.routes.say(&session.client, name, resume, turn);
+        }
         self.note_ask(slot, turn);
     }
 
