@@ -6,6 +6,7 @@
 use super::block_on::block_on;
 use super::connection::Connection;
 use super::ear::Ear;
+use super::token;
 use super::trouble::{Trouble, code_of};
 use crate::limits::{KAFKA_ANSWER_MS, KAFKA_COMING_MS};
 use crate::topics::{Found, FoundTopic, NewTopic};
@@ -170,6 +171,10 @@ impl Admin {
             let time = if left > 3 * TRY { TRY } else { left };
             let client: Client =
                 self.connection.client_config().create().map_err(|e| self.connection.refused(&e))?;
+            if let Some(tokens) = options.tokens() {
+                // rdkafka polls no events of such a client.
+                token::give(client.inner(), tokens).map_err(|bad| Trouble::NotLetIn(bad.to_string()))?;
+            }
             // librdkafka keeps to the time it was given; what is added is for its own threads.
             match block_on(question(&client, time), Instant::now() + time + COMING) {
                 Some(Ok(answer)) => return Ok(answer),
@@ -212,7 +217,7 @@ fn wait_for_brokers(
         // Serves what librdkafka has to say.
         let _ = consumer.poll(Duration::ZERO);
         let heard = consumer.context().heard();
-        match heard.trouble {
+        match heard.no_token.or(heard.trouble) {
             Some(trouble @ Trouble::NotLetIn(_)) => return Err(trouble),
             // Another broker may have a better name or certificate.
             Some(trouble) if heard.all_down => return Err(trouble),

@@ -1,13 +1,16 @@
 //! What librdkafka says of its connections beside the answers to questions.
 
 use super::options::KafkaOptions;
+use super::token;
 use super::trouble::Trouble;
 use crate::limits::KAFKA_TROUBLE_MS;
 use rdkafka::ClientContext;
+use rdkafka::client::OAuthToken;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode;
+use std::error::Error;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -23,6 +26,8 @@ pub(super) struct Ear {
 pub(super) struct Heard {
     /// A trouble that will not pass by itself, at one broker at least.
     pub trouble: Option<Trouble>,
+    /// There is no token to show now: what brokers then say of it is less of a help.
+    pub no_token: Option<Trouble>,
     /// When it was heard last.
     pub troubled_at: Option<Instant>,
     /// The last reason why a connection failed.
@@ -44,6 +49,9 @@ impl Ear {
     /// repeats itself, but not often.
     pub(super) fn trouble(&self) -> Option<Trouble> {
         let heard = self.lock();
+        if heard.no_token.is_some() {
+            return heard.no_token.clone();
+        }
         let is_present = |at: Instant| at.elapsed() < Duration::from_millis(KAFKA_TROUBLE_MS);
         heard.trouble.clone().filter(|_| heard.troubled_at.is_some_and(is_present))
     }
@@ -73,6 +81,14 @@ impl Ear {
 }
 
 impl ClientContext for Ear {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(&self, config: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
+        let token = token::generate(config);
+        self.lock().no_token = token.as_ref().err().map(|bad| Trouble::NotLetIn(bad.to_string()));
+        token
+    }
+
     /// A connection that is closed on us is only logged.
     fn log(&self, _level: RDKafkaLogLevel, facility: &str, line: &str) {
         if facility == "FAIL" {

@@ -32,6 +32,7 @@ mod producer;
 mod reader;
 mod seen;
 mod state_writer;
+mod token;
 mod topic_id;
 mod trouble;
 

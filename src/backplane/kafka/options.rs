@@ -1,5 +1,6 @@
 //! Properties of librdkafka that an operator sets: `--kafka-option K=V`.
 
+use super::token;
 use crate::limits::KAFKA_OPTIONS;
 use rdkafka::ClientConfig;
 use rdkafka::error::KafkaError;
@@ -24,8 +25,8 @@ pub enum BadOption {
     Unknown(String, String),
     /// librdkafka does not take the value.
     Value(String),
-    /// SASL by tokens, which nobody here could fetch.
-    Tokens(String),
+    /// SASL by tokens, without saying where they are.
+    NoToken(String),
     /// More than [`KAFKA_OPTIONS`].
     TooMany,
 }
@@ -62,7 +63,17 @@ const OURS: &[(&str, &str)] = &[
     ("group.id", "partitions are assigned by Corepost, not by consumer groups"),
     ("group.instance.id", "partitions are assigned by Corepost, not by consumer groups"),
     ("group.protocol", "partitions are assigned by Corepost, not by consumer groups"),
+    ("sasl.oauthbearer.method", "tokens come from a file (sasl.oauthbearer.config=token-file=PATH)"),
+    (
+        "enable.sasl.oauthbearer.unsecure.jwt",
+        "tokens come from a file (sasl.oauthbearer.config=token-file=PATH)",
+    ),
 ];
+
+/// The mechanism by tokens, under either name that a property of it has.
+const BY_TOKEN: &str = "OAUTHBEARER";
+const MECHANISMS: [&str; 2] = ["sasl.mechanism", "sasl.mechanisms"];
+const TOKEN_CONFIG: &str = "sasl.oauthbearer.config";
 
 impl KafkaOptions {
     /// Reads texts `K=V`; everything that is wrong with any of them.
@@ -79,7 +90,28 @@ impl KafkaOptions {
                 Err(bad) => wrong.push(bad),
             }
         }
-        if wrong.is_empty() { Ok(Self(options)) } else { Err(wrong) }
+        let options = Self(options);
+        if let Some(mechanism) = options.token_mechanism()
+            && options.token_config().and_then(token::file_of).is_none()
+        {
+            wrong.push(BadOption::NoToken(mechanism.into()));
+        }
+        if wrong.is_empty() { Ok(options) } else { Err(wrong) }
+    }
+
+    /// The name by which SASL with tokens is chosen, if it is.
+    fn token_mechanism(&self) -> Option<&'static str> {
+        let by_token = |name: &&str| self.get(name).is_some_and(|value| value.eq_ignore_ascii_case(BY_TOKEN));
+        MECHANISMS.into_iter().find(by_token)
+    }
+
+    fn token_config(&self) -> Option<&str> {
+        self.get(TOKEN_CONFIG)
+    }
+
+    /// What says where tokens are, if clients show one.
+    pub(super) fn tokens(&self) -> Option<&str> {
+        self.token_mechanism().and_then(|_| self.token_config())
     }
 
     /// Whether there are none.
@@ -110,9 +142,6 @@ fn parse_one(text: &str) -> Result<(&str, &str), BadOption> {
     let name = name.trim();
     if let Some((_, why)) = OURS.iter().find(|(ours, _)| *ours == name) {
         return Err(BadOption::Ours(name.into(), why));
-    }
-    if name.starts_with("sasl.mechanism") && value.eq_ignore_ascii_case("OAUTHBEARER") {
-        return Err(BadOption::Tokens(name.into()));
     }
     let mut alone = ClientConfig::new();
     alone.set(name, value);
@@ -154,10 +183,10 @@ impl fmt::Display for BadOption {
                     write!(f, "this build is without the feature kafka-tls: it has no TLS and no SCRAM")
                 }
             }
-            Self::Tokens(name) => write!(
+            Self::NoToken(name) => write!(
                 f,
-                "`{name}` is OAUTHBEARER, for which no tokens can be fetched yet; use PLAIN or SCRAM over TLS, or a \
-                 client certificate"
+                "`{name}` is {BY_TOKEN}, and nothing says where the token is; add \
+                 {TOKEN_CONFIG}=token-file=PATH, a file that somebody else keeps fresh"
             ),
             Self::TooMany => write!(f, "there are more than {KAFKA_OPTIONS} options"),
         }
@@ -192,7 +221,7 @@ mod tests {
             "sasl.mechanism=OAUTHBEARER",
         ]);
         assert_eq!(told.len(), 6);
-        assert!(told[5].contains("`sasl.mechanism` is OAUTHBEARER, for which no tokens"), "{told:?}");
+        assert!(told[5].contains("`sasl.mechanism` is OAUTHBEARER, and nothing says where"), "{told:?}");
         assert!(told[0].contains("`enable.idempotence` is set by Corepost itself"), "{told:?}");
         assert!(told[1].contains("without `=`"), "{told:?}");
         assert!(told[2].contains("No such configuration property"), "{told:?}");
@@ -201,6 +230,17 @@ mod tests {
         assert!(told.iter().all(|line| !line.contains("hunter2")), "{told:?}");
         let many: Vec<String> = (0..=KAFKA_OPTIONS).map(|n| format!("client.id={n}")).collect();
         assert_eq!(KafkaOptions::parse(many.iter().map(String::as_str)).unwrap_err().len(), KAFKA_OPTIONS);
+    }
+
+    #[test]
+    fn tokens_are_shown_from_the_file_that_is_named_and_only_by_their_mechanism() {
+        let file = "sasl.oauthbearer.config=token-file=/run/token";
+        let of = |texts: &[&str]| KafkaOptions::parse(texts.iter().copied()).unwrap();
+        let by_token = of(&["sasl.mechanisms=oauthbearer", file]);
+        assert_eq!(by_token.tokens(), Some("token-file=/run/token"));
+        assert_eq!(of(&["sasl.mechanism=PLAIN", file]).tokens(), None);
+        let told = wrong(&["sasl.mechanism=OAUTHBEARER", "sasl.oauthbearer.config=principal=admin"]);
+        assert!(told.len() == 1 && told[0].contains("token-file=PATH"), "{told:?}");
     }
 
     /// A name that librdkafka does not have would be refused by nobody.

@@ -11,6 +11,7 @@ use super::trouble::Trouble;
 use crate::limits::KAFKA_REPORTS;
 use rdkafka::ClientContext;
 use rdkafka::bindings as native;
+use rdkafka::client::OAuthToken;
 use rdkafka::config::ClientConfig;
 use rdkafka::error::KafkaError;
 use rdkafka::message::{Header, Message, OwnedHeaders, Timestamp};
@@ -18,6 +19,7 @@ use rdkafka::producer::{
     BaseProducer, BaseRecord, DeliveryResult, Producer as _, ProducerContext, PurgeConfig,
 };
 use rdkafka::types::RDKafkaErrorCode;
+use std::error::Error;
 use std::ffi::c_void;
 use std::ptr::{NonNull, null_mut};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -141,6 +143,12 @@ impl Context {
 }
 
 impl ClientContext for Context {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(&self, config: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
+        self.ear.generate_oauth_token(config)
+    }
+
     fn error(&self, error: KafkaError, reason: &str) {
         self.ear.error(error, reason);
     }
