@@ -2,9 +2,9 @@
 //!
 //! The modules in reading order, each layer naming only those above it (ARCHITECTURE.md has the table):
 //! - nouns: [`limits`], [`model`], [`counters`];
-//! - pure, values in and values out: [`log`], [`wire`], [`access`], [`client`], [`cluster`], [`links`], [`post`], [`tail`],
-//!   [`topics`], [`router`];
-//! - effects, blind to each other: `mesh`, `net`, `http`, `backplane`, `host`, `admin`;
+//! - pure, values in and values out: [`log`], [`wire`], [`access`], [`client`], [`cluster`], [`links`], [`placement`], [`post`],
+//!   [`tail`], [`topics`], [`router`];
+//! - effects, blind to each other: `mesh`, `net`, `http`, `backplane`, `host`, `tune`, `admin`;
 //! - the shell that joins them: `config`, `node`; and the program: `cli`.
 //!
 //! A message's way: a socket is accepted and upgraded (`node`, `http`), its frames are read (`net`, [`wire`]) into
@@ -40,6 +40,7 @@ pub mod client;
 pub mod cluster;
 pub mod links;
 pub mod log;
+pub mod placement;
 pub mod post;
 pub mod router;
 pub mod tail;
@@ -58,6 +59,8 @@ pub mod http;
 pub mod mesh;
 #[cfg(feature = "serve")]
 pub mod net;
+#[cfg(feature = "serve")]
+pub mod tune;
 
 #[cfg(feature = "serve")]
 pub mod config;

@@ -183,6 +183,10 @@ pub const TOPIC_PREFIX_BYTES: usize = 200;
 pub const KAFKA_BROKERS: usize = 64;
 /// See [`KAFKA_BROKERS`]. More: a configuration error.
 pub const KAFKA_OPTIONS: usize = 128;
+/// Bytes of the file with the token that is shown to brokers. More: it is not read, and Kafka lets nobody in.
+pub const KAFKA_TOKEN_BYTES: usize = 64 << 10;
+/// How long a token that does not say it itself is taken to be good. Over: the file is read anew.
+pub const KAFKA_TOKEN_MS: u64 = 60_000;
 /// Time Kafka has to answer one question about its topics. Later: the command that asked fails.
 pub const KAFKA_ANSWER_MS: u64 = 15_000;
 /// Time for one question of the follower about its partitions. Later: those that were not answered are asked about again.
@@ -395,6 +399,8 @@ pub const BACKOFF_MOST_MS: u64 = 30_000;
 pub const BACKOFF_FORGIVEN_MS: u64 = 10_000;
 /// Time a client gives the network from connect to upgrade. Later: it tries again.
 pub const CONNECT_MS: u64 = 10_000;
+/// Bytes of a node's answer that `where` takes in. More: it fails, and says that the answer is not whole.
+pub const ANSWER_BYTES: usize = 4 << 20;
 /// What a client waits beyond the server's own deadlines before it takes the server for dead.
 pub const CLIENT_SLACK_MS: u64 = 5_000;
 /// Tokens in a row that a server may refuse before a client gives up.

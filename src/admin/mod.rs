@@ -13,6 +13,7 @@ mod metrics;
 mod questions;
 mod report;
 mod server;
+mod supervisor;
 
 pub use cluster_families::CLUSTER_FAMILIES;
 pub use families::{FAMILIES, Family, Kind};
@@ -22,6 +23,7 @@ pub use questions::Question;
 pub use report::{
     ByWord, ClusterReport, CoreMemory, CoreReport, LogReport, LogTrouble, Phase, Reports, Topic,
 };
+pub use supervisor::Supervisor;
 
 use std::net::{SocketAddr, TcpListener};
 use std::{fmt, io};
@@ -38,6 +40,8 @@ pub struct Sources {
     pub cluster: Box<dyn Fn() -> Option<ClusterReport> + Send>,
     /// How far the node's life is.
     pub phase: Box<dyn Fn() -> Phase + Send>,
+    /// Who is told that all cores answer.
+    pub supervisor: Supervisor,
     /// Labels of `corepost_build_info`, `version` among them.
     pub build: Vec<(&'static str, String)>,
 }

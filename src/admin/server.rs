@@ -46,6 +46,9 @@ async fn run(listener: std::net::TcpListener, sources: Sources, tell: mpsc::Sync
     };
     let _ = tell.send(Ok(()));
     let desk = Rc::new(Desk { questions: Questions::new(sources.cores), sources, open: Cell::new(0) });
+    if let Some(beat) = desk.sources.supervisor.beat() {
+        monoio::spawn(tell_supervisor(Rc::clone(&desk), beat));
+    }
     loop {
         match listener.accept().await {
             Ok((stream, _)) if desk.open.get() < ADMIN_CONNECTIONS => {
@@ -64,6 +67,16 @@ async fn run(listener: std::net::TcpListener, sources: Sources, tell: mpsc::Sync
                 sleep(PAUSE).await;
             }
         }
+    }
+}
+
+/// A core that answers no more is silence, and silence is a restart.
+async fn tell_supervisor(desk: Rc<Desk>, beat: Duration) {
+    loop {
+        if desk.questions.ask(&desk.sources).await.iter().all(Option::is_some) {
+            desk.sources.supervisor.alive();
+        }
+        sleep(beat).await;
     }
 }
 

@@ -1,6 +1,6 @@
 //! The admin address over real sockets: what it says, and whom it does not wait for.
 
-use crate::admin::{Admin, CoreReport, LogReport, LogTrouble, Phase, Question, Sources};
+use crate::admin::{Admin, CoreReport, LogReport, LogTrouble, Phase, Question, Sources, Supervisor};
 use crate::limits::ADMIN_CONNECTIONS;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -30,6 +30,10 @@ impl Node {
 }
 
 fn start() -> (Arc<Node>, SocketAddr) {
+    start_under(Supervisor::default())
+}
+
+fn start_under(supervisor: Supervisor) -> (Arc<Node>, SocketAddr) {
     let node = Arc::new(Node::default());
     let [ask, log, phase] = [Arc::clone(&node), Arc::clone(&node), Arc::clone(&node)];
     let sources = Sources {
@@ -42,6 +46,7 @@ fn start() -> (Arc<Node>, SocketAddr) {
             1 => Phase::Draining,
             _ => Phase::Starting,
         }),
+        supervisor,
         build: vec![("version", "test".into())],
     };
     (node, Admin::start("127.0.0.1:0".parse().unwrap(), sources).unwrap().addr)
@@ -167,8 +172,37 @@ fn a_port_in_use_is_an_error_that_says_so() {
         log: Box::new(LogReport::default),
         cluster: Box::new(|| None),
         phase: Box::new(|| Phase::Starting),
+        supervisor: Supervisor::default(),
         build: vec![],
     };
     let error = Admin::start(taken.local_addr().unwrap(), sources).unwrap_err().to_string();
     assert!(error.contains("in use"), "{error}");
+}
+
+#[test]
+fn the_supervisor_hears_a_beat_as_long_as_every_core_answers() {
+    use std::os::unix::net::UnixDatagram;
+    let path = std::env::temp_dir().join(format!("corepost-notify-{}", std::process::id()));
+    let _ = std::fs::remove_file(&path);
+    let systemd = UnixDatagram::bind(&path).unwrap();
+    let hear = |patience: Duration| {
+        systemd.set_read_timeout(Some(patience)).unwrap();
+        let mut bytes = [0; 64];
+        let length = systemd.recv(&mut bytes).ok()?;
+        Some(String::from_utf8(bytes[..length].to_vec()).unwrap())
+    };
+    let supervisor = Supervisor::at(path.as_os_str(), Some(Duration::from_millis(100))).unwrap();
+    let (node, _) = start_under(supervisor.clone());
+    for _ in 0..3 {
+        assert_eq!(hear(Duration::from_secs(20)).as_deref(), Some("WATCHDOG=1"));
+    }
+    node.hangs.store(true, SeqCst);
+    // What was on its way may still come.
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while hear(Duration::from_secs(2)).is_some() {
+        assert!(Instant::now() < deadline, "a core hangs, and it is called alive");
+    }
+    supervisor.stopping();
+    assert_eq!(hear(Duration::from_secs(20)).as_deref(), Some("STOPPING=1"));
+    std::fs::remove_file(path).unwrap();
 }

@@ -5,12 +5,15 @@ mod exit;
 mod flags;
 mod listen;
 mod logging;
+mod placement;
 mod remote;
 mod send;
 mod serve;
 mod token;
 mod topics;
+mod tune;
 mod version;
+mod where_is;
 
 pub use exit::Exit;
 pub use flags::{Flags, KafkaFlags};
@@ -55,6 +58,15 @@ enum Command {
     /// Compare a cluster's topics with the contract, or make them
     #[command(after_help = topics::EXAMPLES)]
     Topics(topics::Topics),
+    /// Show which CPUs of this host run what
+    #[command(after_help = placement::EXAMPLES)]
+    Placement(placement::PlacementArgs),
+    /// Compare this host's settings with what a node needs
+    #[command(after_help = tune::EXAMPLES)]
+    Tune(tune::Tune),
+    /// Find a client: its home, and where each of its sessions is
+    #[command(after_help = where_is::EXAMPLES)]
+    Where(where_is::Where),
     /// Show the version
     Version,
 }
@@ -76,6 +88,9 @@ pub fn run() -> Exit {
         Command::Send(send) => send::run(send),
         Command::Token(token) => token.run(),
         Command::Topics(topics) => topics.run(),
+        Command::Placement(placement) => placement.run(),
+        Command::Tune(tune) => tune.run(),
+        Command::Where(it) => it.run(),
         Command::Version => version::run(),
     }
 }

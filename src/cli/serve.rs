@@ -1,10 +1,11 @@
 //! `corepost serve`: a configuration, a log, a node, and the signals that end it.
 
 use super::{Exit, Flags, logging, say};
-use crate::admin::Admin;
+use crate::admin::{Admin, Supervisor};
 use crate::backplane::kafka::Trouble;
 use crate::config::{ClusterConfig, ClusterTopics, ClusterTrouble, Config, check_cluster, resolve};
 use crate::node::{Ending, Node, NodeConfig, Running, StartError};
+use crate::placement::Plan;
 use clap::Args;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -46,6 +47,8 @@ impl Serve {
         };
         logging::start(effective.config.log);
         effective.notes.iter().for_each(|note| warn!("{note}"));
+        let Plan { cores, is_pinned, backplane, store, .. } = &effective.config.placement;
+        info!(?cores, is_pinned, %backplane, %store, "placement");
         start(&effective.config)
     }
 }
@@ -73,7 +76,8 @@ fn start(config: &Config) -> Exit {
     };
     let build =
         vec![("version", env!("CARGO_PKG_VERSION").to_owned()), ("driver", running.driver.to_string())];
-    let admin = match Admin::start(config.admin, running.sources(build)) {
+    let supervisor = Supervisor::of_environment();
+    let admin = match Admin::start(config.admin, running.sources(supervisor.clone(), build)) {
         Ok(admin) => admin,
         Err(error) => return fail(&error.to_string()),
     };
@@ -83,12 +87,14 @@ fn start(config: &Config) -> Exit {
     if say(&format!("ready listen={} admin={}\n", running.addr, admin.addr)) != Exit::Done {
         return fail("nobody reads standard output");
     }
+    supervisor.ready();
     for signal in signals.forever() {
         match signal {
             SIGHUP => read_keys_again(config, &running),
             _ => break,
         }
     }
+    supervisor.stopping();
     match running.ending() {
         Some(ending) => ended(&ending),
         None => drain(config.drain_window_ms, running, &mut signals),

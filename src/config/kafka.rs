@@ -1,9 +1,9 @@
 //! The settings about Kafka: how it is reached, and what is asked of its topics.
 
 use super::create_line::CreateLine;
-use super::raw::{Given, Raw};
+use super::raw::Given;
 use super::reader::Reader;
-use super::settings::FILE_SETTING;
+use super::some;
 use super::source::{Mistakes, Source};
 use super::values::{Problem, count, within, word};
 use crate::backplane::kafka::{BadOption, Connection, KafkaOptions};
@@ -23,18 +23,13 @@ pub struct KafkaConfig {
 
 /// Everything that is wrong, or a configuration that Kafka can be spoken to with.
 pub fn resolve_kafka(given: &Given) -> Result<KafkaConfig, Mistakes> {
-    let (raw, mistakes) = Raw::read(given);
-    let mut reader = Reader::new(&raw, mistakes);
-    let kafka = read_kafka(&mut reader, PARTITIONS_MOST);
-    let _ = reader.optional(FILE_SETTING, |_| Ok(()));
-    if kafka.is_none() && !reader.is_written("kafka") {
-        reader.mistake("kafka", "is not there; name the brokers: --kafka HOST:PORT".into());
-    }
-    let (_, mistakes) = reader.done();
-    match kafka {
-        Some(kafka) if mistakes.is_empty() => Ok(kafka),
-        _ => Err(Mistakes(mistakes)),
-    }
+    some::resolve(given, |read| {
+        let kafka = read_kafka(read, PARTITIONS_MOST);
+        if kafka.is_none() && !read.is_written("kafka") {
+            read.mistake("kafka", "is not there; name the brokers: --kafka HOST:PORT".into());
+        }
+        kafka
+    })
 }
 
 /// `None` without `--kafka`; mistakes stay with the reader.
@@ -64,7 +59,8 @@ fn problem_of(bad: &BadOption, read: &Reader<'_>) -> Problem {
         .is_some_and(|written| written.source == Source::Environment && written.texts.len() > 1);
     match bad {
         BadOption::Unknown(..) if is_parted => {
-            "an option of a name that librdkafka does not know, which is not repeated here: commas part the options, so              it may be a piece of a value; put an option whose value has a comma into the file"
+            "an option of a name that librdkafka does not know, which is not repeated here: commas part the options, so \
+             it may be a piece of a value; put an option whose value has a comma into the file"
                 .into()
         }
         bad => bad.to_string(),

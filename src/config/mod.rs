@@ -5,11 +5,13 @@ mod cluster_start;
 mod create_line;
 mod kafka;
 mod keyfiles;
+mod placement;
 mod raw;
 mod reader;
 mod resolve;
 mod resolved;
 mod settings;
+mod some;
 mod source;
 mod values;
 
@@ -18,9 +20,11 @@ pub use cluster_start::{BrokenTopics, ClusterTopics, ClusterTrouble, check_clust
 pub use create_line::CreateLine;
 pub use kafka::{KafkaConfig, resolve_kafka};
 pub use keyfiles::{KeyFileMistake, KeyFiles};
+pub use placement::Placement;
 pub use raw::{Given, Raw, Written};
 pub use resolve::{Effective, resolve};
 pub use resolved::{Config, Driver, LogFormat, LogLevel, LogOutput};
 pub use settings::{Setting, all as all_settings, of_topics};
+pub use some::{resolve_placement, resolve_sockets};
 pub use source::{Mistake, Mistakes, Source};
 pub use values::{duration, show_duration, show_size, size};

@@ -2,6 +2,7 @@
 
 use super::cluster::{applies, is_in_cluster, read_cluster, read_node};
 use super::keyfiles::KeyFiles;
+use super::placement::read_placement;
 use super::raw::{Given, Raw, Written};
 use super::reader::Reader;
 use super::resolved::{Config, Driver, LogFormat, LogLevel, LogOutput};
@@ -11,9 +12,9 @@ use super::values::{
     Problem, address, count, duration, show_duration, show_size, size, unless_off, within, word,
 };
 use crate::access::{Origins, Proxies, Rate, SendRates};
-use crate::host::{allowed_cpus, parse_cpu_list, usable_cpus};
-use crate::limits::{CORES, MESSAGE_BYTES, PAGE_BYTES, PUBLISH_BYTES, RATE_MOST, SESSIONS_MOST};
+use crate::limits::{MESSAGE_BYTES, PAGE_BYTES, PUBLISH_BYTES, RATE_MOST, SESSIONS_MOST};
 use crate::model::Durability;
+use crate::placement::{Note, Plan};
 use std::fmt;
 use std::path::PathBuf;
 
@@ -54,7 +55,7 @@ pub fn resolve(given: &Given) -> Result<Effective, Mistakes> {
         admin: read.required("admin", address),
         node: read_node(read, given),
         cluster: read_cluster(read, &mut notes),
-        cpus: cpus(read, &mut notes),
+        placement: placement(read, &mut notes),
         driver: read.required("driver", word(Driver::ALL, Driver::as_str)),
         data: read.required("data", path),
         durability: read.required("durability", word(Durability::ALL, Durability::as_str)),
@@ -170,25 +171,12 @@ fn judge_quotas(read: &mut Reader<'_>, config: &Config, notes: &mut Vec<String>)
     }
 }
 
-/// The CPU of each core. More cores than CPUs share them in turn.
-fn cpus(read: &mut Reader<'_>, notes: &mut Vec<String>) -> Vec<usize> {
-    let allowed = allowed_cpus();
-    let listed = read.optional("cpus", |text| {
-        let cpus = parse_cpu_list(text).map_err(|bad| bad.to_string())?;
-        match cpus.iter().find(|cpu| !allowed.contains(cpu)) {
-            None => Ok(cpus),
-            Some(cpu) => {
-                Err(format!("has CPU {cpu}, which this process may not use; it may use {allowed:?}"))
-            }
-        }
-    });
-    let cores = read.optional("cores", numbers(1, CORES as u32)).map(|n| n as usize);
-    let cores = cores.unwrap_or(listed.as_ref().map_or_else(usable_cpus, Vec::len));
-    let cpus = listed.unwrap_or(allowed);
-    if cores > cpus.len() {
-        notes.push(format!("{cores} cores share {} CPUs, so some of them wait for each other", cpus.len()));
-    }
-    (0..cores).map(|core| cpus[core % cpus.len()]).collect()
+/// What keeps a node from running well is told at its start, the rest by `corepost placement`.
+fn placement(read: &mut Reader<'_>, notes: &mut Vec<String>) -> Plan {
+    let placed = read_placement(read).map(|placed| placed.plan).unwrap_or_default();
+    let is_of_cores = |note: &&Note| matches!(note, Note::Crowded { .. } | Note::Unpinned { .. });
+    notes.extend(placed.notes.iter().filter(is_of_cores).map(Note::to_string));
+    placed
 }
 
 fn origins(read: &mut Reader<'_>) -> Origins {
@@ -295,8 +283,12 @@ impl Effective {
             "node" => config.node.to_string(),
             "kafka" => "a node alone, with a log of its own".into(),
             "kafka_option" => "none".into(),
-            "cores" => format!("{} cores", config.cpus.len()),
-            "cpus" => format!("CPUs {:?}", config.cpus),
+            "cores" => format!("{} cores", config.cores()),
+            "cpus" if config.placement.is_pinned => format!("CPUs {:?}", config.placement.cores),
+            "cpus" => "not pinned".into(),
+            "backplane_cpus" => format!("CPUs {}", config.placement.backplane),
+            "store_cpus" => format!("CPUs {}", config.placement.store),
+            "irq_cpus" => "those of the cores; `corepost placement` shows them".into(),
             "max_connections" => "as many as open files are allowed".into(),
             "allow_origin" if config.access.is_development() => "pages of this machine".into(),
             "allow_origin" => "every page".into(),

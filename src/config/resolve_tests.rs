@@ -25,7 +25,7 @@ fn nothing_written_is_development_mode_with_the_defaults_of_the_limits() {
     let Effective { config, notes, .. } = resolve(&Given::default()).unwrap();
     assert!(config.access.is_development() && notes[0].starts_with("development mode"));
     assert_eq!((config.listen.to_string().as_str(), config.admin.port()), ("127.0.0.1:8080", 9090));
-    assert_eq!(usize::from(config.cores()), usable_cpus());
+    assert!((1..=limits::CORES).contains(&usize::from(config.cores())));
     assert_eq!((config.retention_ms, config.retention_bytes), (7 * DAY, 10 << 30));
     assert_eq!(config.mailbox_messages, limits::MAILBOX_ENVELOPES);
     assert_eq!(config.mailbox_bytes, limits::MAILBOX_BYTES);
@@ -135,11 +135,14 @@ fn what_must_hold_between_settings_is_judged() {
 
 #[test]
 fn cores_take_the_cpus_in_turn() {
-    let first = allowed_cpus()[0];
+    let host = crate::host::read_host(std::path::Path::new("/"));
+    let first = host.ours.iter().next().unwrap();
     let effective = resolve(&given(&[("cores", "3"), ("cpus", &first.to_string())])).unwrap();
-    assert_eq!(effective.config.cpus, [first; 3]);
+    assert_eq!(effective.config.placement.cores, [first; 3]);
     assert!(effective.notes.iter().any(|note| note.contains("share")));
-    assert!(mistakes(&[("cpus", "8000")])[0].contains("may not use"));
+    let told = mistakes(&[("cpus", "8000"), ("store_cpus", "8001"), ("irq_cpus", "x")]);
+    assert!(told.len() == 3 && told[0].starts_with("flag --irq-cpus: "), "{told:?}");
+    assert!(told[1..].iter().all(|line| line.contains("not online")), "{told:?}");
 }
 
 #[test]

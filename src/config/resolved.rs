@@ -4,6 +4,7 @@ use super::cluster::ClusterConfig;
 use super::keyfiles::{KeyFileMistake, KeyFiles};
 use crate::access::{Access, Proxies, Rate, SendRates};
 use crate::model::Durability;
+use crate::placement::Plan;
 use crate::words::words;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -66,8 +67,8 @@ pub struct Config {
     pub node: u16,
     /// The cluster that it is a node of; `None`: it is alone, with a log of its own.
     pub cluster: Option<ClusterConfig>,
-    /// The CPU of each core, so as many cores as there are here; a CPU may stand there twice.
-    pub cpus: Vec<usize>,
+    /// Which CPUs run what, and how many cores there are.
+    pub placement: Plan,
     /// What serves the sockets.
     pub driver: Driver,
     /// Where the log is kept.
@@ -123,7 +124,7 @@ pub struct Config {
 impl Config {
     /// How many cores.
     pub fn cores(&self) -> u16 {
-        u16::try_from(self.cpus.len()).expect("limits::CORES bounds the cores")
+        u16::try_from(self.placement.cores.len()).expect("limits::CORES bounds the cores")
     }
 
     /// What is in the files of keys now: for SIGHUP. On a mistake the old ones should stay in use.

@@ -75,7 +75,25 @@ pub const SETTINGS: &[Setting] = &[
         "This node's ordinal [default: 0; in a cluster the number at the end of the hostname, as in chat-7]",
     ),
     unset(PLACE, "cores", "N", "Pinned threads [default: as many as this process has CPUs]"),
-    unset(PLACE, "cpus", "LIST", "CPUs to pin them to, as in 0-3,8 [default: those this process may use]"),
+    unset(
+        PLACE,
+        "cpus",
+        "LIST",
+        "CPUs to pin them to, as in 0-3,8 [default: `corepost placement` shows which]",
+    ),
+    unset(
+        PLACE,
+        "backplane_cpus",
+        "LIST",
+        "CPUs for threads about Kafka [default: beside the cores if there are enough]",
+    ),
+    unset(PLACE, "store_cpus", "LIST", "CPUs for threads of the store [default: with the backplane]"),
+    unset(
+        PLACE,
+        "irq_cpus",
+        "LIST",
+        "CPUs for network interrupts: cores keep off them; `corepost placement` says which goes where",
+    ),
     set(
         PLACE,
         "driver",

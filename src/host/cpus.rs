@@ -1,4 +1,4 @@
-//! Which CPUs this process may use, and lists of them as Linux writes them: `0-3,8`.
+//! Lists of CPUs as an operator writes them: `0-3,8`, in an order that counts.
 
 use crate::limits::CORES;
 use std::fmt;
@@ -44,21 +44,6 @@ pub fn parse_cpu_list(text: &str) -> Result<Vec<usize>, BadCpuList> {
     if cpus.is_empty() { Err(BadCpuList::Empty) } else { Ok(cpus) }
 }
 
-/// The CPUs that affinity and cpuset leave to this process, ascending; never empty.
-pub fn allowed_cpus() -> Vec<usize> {
-    let mut cpus: Vec<usize> =
-        core_affinity::get_core_ids().unwrap_or_default().iter().map(|c| c.id).collect();
-    cpus.sort_unstable();
-    // Where the system does not say, the first CPU is one that every machine has.
-    if cpus.is_empty() { vec![0] } else { cpus }
-}
-
-/// How many threads can run at once: the allowed CPUs, or fewer where a cgroup grants less time than they have.
-pub fn usable_cpus() -> usize {
-    let granted = std::thread::available_parallelism().map_or(1, |n| n.get());
-    granted.min(allowed_cpus().len()).min(CORES)
-}
-
 impl fmt::Display for BadCpuList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -90,11 +75,6 @@ mod tests {
         assert_eq!(parse_cpu_list("0-256"), Err(BadCpuList::TooMany));
         assert_eq!(parse_cpu_list("0-18446744073709551615"), Err(BadCpuList::TooMany));
         assert_eq!(parse_cpu_list("0-255").map(|cpus| cpus.len()), Ok(CORES));
-    }
-
-    #[test]
-    fn this_process_may_run_somewhere() {
-        assert!((1..=allowed_cpus().len()).contains(&usable_cpus()));
     }
 
     proptest! {

@@ -1,9 +1,13 @@
-//! What this machine gives us: its CPUs, its name.
+//! What this machine gives us: its CPUs and how they are arranged, its name.
 
+mod affinity;
 mod boot;
 mod cpus;
 mod name;
+mod tree;
 
+pub use affinity::{keep_to, while_on};
 pub use boot::since_boot;
-pub use cpus::{BadCpuList, allowed_cpus, parse_cpu_list, usable_cpus};
+pub use cpus::{BadCpuList, parse_cpu_list};
 pub use name::hostname;
+pub use tree::read_host;

@@ -16,7 +16,6 @@ use crate::mesh::Address;
 use crate::topics::{Plan, Topic};
 use std::hash::{BuildHasher, RandomState};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// A node's part in a cluster. Its ordinal, partitions and cores are in its [`NodeConfig`].
@@ -67,7 +66,7 @@ impl ClusterNode {
             retention_ms: self.retention_ms.unwrap_or(u64::MAX),
             dir: self.data.clone(),
             cache_bytes: self.cache_bytes,
-            on_thread: Arc::new(|_| ()),
+            on_thread: config.on_thread(),
         };
         let log = KafkaLog::open(options, deliver).map_err(|error| match error {
             KafkaLogError::Index(error) => StartError::Log(error),

@@ -2,14 +2,17 @@
 
 use super::cluster::ClusterNode;
 use crate::access::{Access, Proxies, Rate};
-use crate::backplane::Options;
+use crate::backplane::{OnThread, Options};
+use crate::host::keep_to;
 use crate::limits::{DEDUPE_MS, HANDSHAKE_MS, ID_BYTES, JSON_DEPTH, MESSAGE_BYTES, PARTITIONS, RECIPIENTS};
 use crate::model::{Durability, Topology};
 use crate::net::Wish;
+use crate::placement::Cpus;
 use crate::router::Settings;
 use crate::wire::json::Limits;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// What a node is started with.
 #[derive(Clone)]
@@ -18,6 +21,10 @@ pub struct NodeConfig {
     pub listen: SocketAddr,
     /// The CPU of each core; empty: not pinned.
     pub cpus: Vec<usize>,
+    /// Where threads about Kafka run; empty: anywhere.
+    pub backplane_cpus: Cpus,
+    /// Where the store's threads run; empty: anywhere.
+    pub store_cpus: Cpus,
     /// How cores talk to the kernel.
     pub driver: Wish,
     /// Who may connect. Without any key: development mode, with `/v1/echo`.
@@ -50,6 +57,8 @@ impl NodeConfig {
         Self {
             listen,
             cpus: Vec::new(),
+            backplane_cpus: Cpus::default(),
+            store_cpus: Cpus::default(),
             driver: Wish::Best,
             access: Access::default(),
             settings: Settings::new(0, Topology::new(PARTITIONS, cores)),
@@ -63,6 +72,19 @@ impl NodeConfig {
             connect_rate: None,
             proxies: Proxies::default(),
         }
+    }
+
+    /// Called on each thread of the log with its name: sends it to its CPUs.
+    pub(super) fn on_thread(&self) -> OnThread {
+        let (backplane, store) = (self.backplane_cpus.clone(), self.store_cpus.clone());
+        Arc::new(move |name| {
+            let cpus = if name.starts_with("store") { &store } else { &backplane };
+            if !cpus.is_empty()
+                && let Err(error) = keep_to(cpus)
+            {
+                tracing::warn!(thread = name, %cpus, %error, "cannot run there, so it runs anywhere");
+            }
+        })
     }
 
     pub(super) fn cache_bytes(&self) -> u64 {

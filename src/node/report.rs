@@ -3,7 +3,7 @@
 use super::core::{Core, Mail, State};
 use super::report_cluster::cluster_report;
 use super::start::Running;
-use crate::admin::{CoreMemory, CoreReport, LogReport, LogTrouble, Phase, Sources};
+use crate::admin::{CoreMemory, CoreReport, LogReport, LogTrouble, Phase, Sources, Supervisor};
 use crate::backplane::{Embedded, KafkaLog, Log, Trouble};
 use crate::counters::{COMMIT_US, Histogram, SIZES, TURN_US};
 use std::sync::Arc;
@@ -29,7 +29,7 @@ impl Life {
 
 impl Running {
     /// What the admin server asks. `build`: labels of `corepost_build_info`.
-    pub fn sources(&self, build: Vec<(&'static str, String)>) -> Sources {
+    pub fn sources(&self, supervisor: Supervisor, build: Vec<(&'static str, String)>) -> Sources {
         let (addresses, log, life) = (self.addresses.0.clone(), self.log().cloned(), self.life.clone());
         let cache_bytes = self.cache_bytes;
         let shown = self.posting.as_ref().map(|posting| Arc::clone(posting.shown()));
@@ -47,6 +47,7 @@ impl Running {
                 log.as_ref().map_or_else(LogReport::default, |log| log_report(log, cache_bytes))
             }),
             phase: Box::new(move || life.phase()),
+            supervisor,
             build,
         }
     }

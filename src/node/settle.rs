@@ -37,6 +37,7 @@ impl NodeConfig {
             mailbox_bytes: config.mailbox_bytes,
             ..Options::new(topology)
         };
+        let placement = &config.placement;
         let settings = Settings {
             ping_interval_ms: config.ping_interval_ms,
             pong_timeout_ms: config.pong_timeout_ms,
@@ -49,7 +50,13 @@ impl NodeConfig {
         };
         Self {
             listen: config.listen,
-            cpus: config.cpus.clone(),
+            cpus: if placement.is_pinned {
+                placement.cores.iter().map(|cpu| usize::from(*cpu)).collect()
+            } else {
+                Vec::new()
+            },
+            backplane_cpus: placement.backplane.clone(),
+            store_cpus: placement.store.clone(),
             driver: match config.driver {
                 config::Driver::Auto => Wish::Best,
                 config::Driver::Uring => Wish::Uring,

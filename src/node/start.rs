@@ -1,5 +1,6 @@
 //! Starting and stopping: probe, bind, pin, run; and every thread is either running or joined.
 
+use super::cluster::ClusterNode;
 use super::config::NodeConfig;
 use super::core::{self, Mail};
 use super::ending::{Ending, Endings};
@@ -11,8 +12,9 @@ use super::{Figures, abort};
 use crate::access::{Access, Proxies};
 use crate::admin::Phase;
 use crate::backplane::kafka::Trouble;
-use crate::backplane::{Embedded, Log, OpenError, Recovered};
+use crate::backplane::{Embedded, Log, OpenError, Options, Recovered};
 use crate::cluster::Refusal;
+use crate::host::while_on;
 use crate::limits::{CONNECTIONS, CORE_BACKLOG, CORES, OWN_FILES};
 use crate::log::LogEvent;
 use crate::mesh::{Address, Inbox, Load, inboxes};
@@ -164,13 +166,9 @@ impl Node {
         let endings = Endings::default();
         let (log, posting, guard, opened) = match &config.cluster {
             Some(cluster) => {
-                let joined = cluster.open(config, deliver_to(&addresses, &over))?;
-                let ends = (life.clone(), endings.clone());
-                let posting = cluster.post(config, &joined, addresses.clone(), ends)?;
-                let guard = cluster.guard(&joined, endings.clone())?;
-                let opened =
-                    Recovered { log_epoch: joined.log_epoch, heads: Vec::new(), floors: Arc::from([]) };
-                (Some(Log::Kafka(joined.log)), Some(posting), Some(guard), (opened, joined.incarnation.0))
+                // So that librdkafka's threads, and all others that are started here, inherit these CPUs.
+                let open = || join(config, cluster, &addresses, &over, (life.clone(), endings.clone()));
+                on_backplane(config, open)?
             }
             None => {
                 let (log, recovered) = open_log(config, &addresses, &over)?;
@@ -219,6 +217,33 @@ impl Node {
     }
 }
 
+/// What a node stands on: its log, its links to other nodes, who sees to the topics, and which log and life that is.
+type Opened = (Option<Log>, Option<Posting>, Option<Guard>, (Recovered, u64));
+
+fn on_backplane<T>(
+    config: &NodeConfig,
+    run: impl FnOnce() -> Result<T, StartError>,
+) -> Result<T, StartError> {
+    let cpus = &config.backplane_cpus;
+    if cpus.is_empty() { run() } else { while_on(cpus, run).map_err(StartError::Core)? }
+}
+
+/// Opens the cluster's log and enters the cluster.
+fn join(
+    config: &NodeConfig,
+    cluster: &ClusterNode,
+    addresses: &[Address<Mail>],
+    over: &Arc<AtomicBool>,
+    (life, endings): (Life, Endings),
+) -> Result<Opened, StartError> {
+    let joined = cluster.open(config, deliver_to(addresses, over))?;
+    let posting = cluster.post(config, &joined, addresses.to_vec(), (life, endings.clone()))?;
+    let guard = cluster.guard(&joined, endings)?;
+    let recovered = Recovered { log_epoch: joined.log_epoch, heads: Vec::new(), floors: Arc::from([]) };
+    let opened = (recovered, joined.incarnation.0);
+    Ok((Some(Log::Kafka(joined.log)), Some(posting), Some(guard), opened))
+}
+
 /// Opens the log, which tells each core through its inbox.
 fn open_log(
     config: &NodeConfig,
@@ -230,7 +255,8 @@ fn open_log(
         return Ok((None, Recovered { log_epoch: 0, heads, floors: Arc::from([]) }));
     };
     let deliver = deliver_to(addresses, over);
-    let (log, recovered) = Embedded::open(dir, options.clone(), deliver).map_err(StartError::Log)?;
+    let options = Options { on_thread: config.on_thread(), ..options.clone() };
+    let (log, recovered) = Embedded::open(dir, options, deliver).map_err(StartError::Log)?;
     Ok((Some(Log::Embedded(log)), recovered))
 }
 

@@ -116,6 +116,14 @@ impl Fleet {
         }
     }
 
+    /// Starts one node more, as this place has it.
+    pub fn raise_at(&mut self, place: Place) {
+        self.places.push(place);
+        self.nodes.push(None);
+        self.balancer.0.lock().unwrap().push(None);
+        self.restart(self.places.len() - 1);
+    }
+
     /// Starts this node again, and waits until it is ready.
     pub fn restart(&mut self, ordinal: usize) {
         assert!(self.nodes[ordinal].is_none(), "node {ordinal} is there");

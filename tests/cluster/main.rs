@@ -16,6 +16,7 @@ mod kafka_support;
 mod kills;
 mod outside;
 mod pauses;
+mod placed;
 mod refused;
 mod remade;
 mod returning;
@@ -23,3 +24,5 @@ mod rolling;
 #[path = "../e2e/support/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "each test uses a part")]
 mod support;
+#[path = "../placement/threads.rs"]
+mod threads;

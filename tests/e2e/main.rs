@@ -32,5 +32,6 @@ mod proxied;
 mod pulls;
 mod sessions;
 mod stage;
+mod supervised;
 mod support;
 mod tokens;

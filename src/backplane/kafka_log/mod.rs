@@ -113,7 +113,7 @@ impl KafkaLog {
     ) -> Result<Self, KafkaLogError> {
         let deliver: Deliver = Arc::new(deliver);
         let health = Arc::new(KafkaHealth::default());
-        let (index, opened) = open_index(&options)?;
+        let (index, opened) = on_store_thread(&options.on_thread, || open_index(&options))?;
         let appender = {
             let deliver = Arc::clone(&deliver);
             let mut appending = AppenderOptions::new(options.topic.clone(), options.topology);
@@ -206,6 +206,17 @@ impl KafkaLog {
         let _ = self.commands.send(command);
         self.bell.ring();
     }
+}
+
+/// On a thread of the store's CPUs, which fjall's threads inherit.
+fn on_store_thread<T: Send>(on_thread: &OnThread, run: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| {
+        let opened = scope.spawn(|| {
+            on_thread("store-open");
+            run()
+        });
+        opened.join().expect("opening the index does not panic")
+    })
 }
 
 fn open_index(options: &KafkaLogOptions) -> Result<(Index, Opened), KafkaLogError> {

@@ -1,12 +1,11 @@
 //! One connection's own thread: it connects, asks for the upgrade, and reads until the end.
 
+use super::reach::reach;
 use super::url::Url;
-use crate::limits::CONNECT_MS;
 use crate::wire::websocket::{BadResponse, ClientKey, Request, check_response, write_request};
 use std::io::{Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::TcpStream;
 use std::sync::mpsc::SyncSender;
-use std::time::Duration;
 
 /// Bytes read at once.
 const READ_BYTES: usize = 64 << 10;
@@ -77,7 +76,7 @@ impl Dial {
 
     /// Connects and upgrades; gives what came behind the answer's head.
     fn connect(&self) -> Result<(TcpStream, Vec<u8>), End> {
-        let mut stream = self.reach().map_err(End::Over)?;
+        let mut stream = reach(&self.url.authority).map_err(End::Over)?;
         let key = ClientKey::new(random_bytes());
         let mut bytes = Vec::new();
         let target = format!("{}{}", self.url.path, self.query);
@@ -103,31 +102,6 @@ impl Dial {
                 n => bytes.extend_from_slice(&chunk[..n]),
             }
         }
-    }
-
-    /// Tries each address of the host.
-    fn reach(&self) -> Result<TcpStream, String> {
-        let authority = &self.url.authority;
-        let addresses = authority
-            .to_socket_addrs()
-            .map_err(|error| format!("cannot find {authority} ({error}); is the host right?"))?;
-        let mut last = format!("{authority} has no address");
-        for address in addresses {
-            match TcpStream::connect_timeout(&address, Duration::from_millis(CONNECT_MS)) {
-                Ok(stream) => {
-                    let timeout = Some(Duration::from_millis(CONNECT_MS));
-                    let prepared = stream
-                        .set_nodelay(true)
-                        .and_then(|()| stream.set_read_timeout(timeout))
-                        .and_then(|()| stream.set_write_timeout(timeout));
-                    return prepared.map(|()| stream).map_err(|error| error.to_string());
-                }
-                Err(error) => {
-                    last = format!("cannot reach {address} ({error}); is `corepost serve` running there?");
-                }
-            }
-        }
-        Err(last)
     }
 
     fn read(&self, mut stream: TcpStream, rest: Vec<u8>) -> End {

@@ -4,16 +4,19 @@
 //! [`Event`]s into one bounded channel. The loop feeds the client's machine and does what it says, so that nothing
 //! ever polls and nothing is shared.
 
+mod ask;
 mod dial;
 mod frames;
 mod peer;
+mod reach;
 mod signals;
 mod url;
 
+pub use ask::get;
 pub use dial::Event;
 pub use peer::{Peer, Setup, Stopped, What};
 pub use signals::post_signals;
-pub use url::Url;
+pub use url::{Url, percent_encode};
 
 use crate::model::{BadId, ClientId};
 

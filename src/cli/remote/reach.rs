@@ -1,0 +1,29 @@
+//! A connection to a server, or why there is none, for people.
+
+use crate::limits::CONNECT_MS;
+use std::net::{TcpStream, ToSocketAddrs};
+use std::time::Duration;
+
+/// Connects to `host:port`: tries each address of the host. Reads and writes have the same time to wait.
+pub(super) fn reach(authority: &str) -> Result<TcpStream, String> {
+    let addresses = authority
+        .to_socket_addrs()
+        .map_err(|error| format!("cannot find {authority} ({error}); is the host right?"))?;
+    let mut last = format!("{authority} has no address");
+    for address in addresses {
+        match TcpStream::connect_timeout(&address, Duration::from_millis(CONNECT_MS)) {
+            Ok(stream) => {
+                let timeout = Some(Duration::from_millis(CONNECT_MS));
+                let prepared = stream
+                    .set_nodelay(true)
+                    .and_then(|()| stream.set_read_timeout(timeout))
+                    .and_then(|()| stream.set_write_timeout(timeout));
+                return prepared.map(|()| stream).map_err(|error| error.to_string());
+            }
+            Err(error) => {
+                last = format!("cannot reach {address} ({error}); is `corepost serve` running there?");
+            }
+        }
+    }
+    Err(last)
+}

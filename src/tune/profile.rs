@@ -1,0 +1,30 @@
+//! The knobs as files and as a table, so that neither says anything else than `tune`.
+
+use super::knob::{Kind, Knob, Size};
+use std::fmt::Write;
+
+/// A file for `/etc/sysctl.d` for hosts of this size.
+pub fn sysctl_profile(knobs: &[Knob], size: Size) -> String {
+    let mut text =
+        format!("# Corepost, {}: made by `corepost tune --profile {}`.\n", size.sockets(), size.as_str());
+    for knob in knobs.iter().filter(|knob| knob.kind == Kind::Sysctl) {
+        if let Some(wanted) = knob.wanted(size) {
+            let _ = write!(text, "\n# {}\n{} = {}\n", knob.why, knob.name, knob.value_to_set(wanted));
+        }
+    }
+    text
+}
+
+/// The table of `tuning/README.md`.
+pub fn table(knobs: &[Knob]) -> String {
+    let mut text = String::from(
+        "| setting | small | large | huge | what it buys | how that is known | when not to |\n|---|---|---|---|---|---|---|\n",
+    );
+    for knob in knobs {
+        let wanted = |size| knob.wanted(size).map_or("–".into(), |wanted| knob.good.in_words(wanted));
+        let [small, large, huge] = Size::ALL.map(wanted);
+        let Knob { name, why, source, not, .. } = knob;
+        let _ = writeln!(text, "| `{name}` | {small} | {large} | {huge} | {why} | {source} | {not} |");
+    }
+    text
+}

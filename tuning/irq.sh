@@ -1,0 +1,44 @@
+#!/bin/sh
+# Moves the interrupts of network cards, and spreads the packets of cards with few queues, as `corepost placement` plans it.
+#
+#   tuning/irq.sh show  [flags of serve]   prints the commands
+#   tuning/irq.sh apply [flags of serve]   runs them, as root; what cannot be moved is told and left
+#
+# irqbalance moves interrupts back within seconds, so apply refuses to work beside it. Nothing survives a reboot: run it from a
+# unit, after the network is up. XPS needs no help: drivers with a queue for each CPU map them themselves (kernel:
+# networking/scaling).
+set -eu
+
+corepost=${COREPOST:-corepost}
+what=${1:-show}
+[ $# -eq 0 ] || shift
+
+case $what in
+show)
+    "$corepost" placement --commands "$@"
+    ;;
+apply)
+    if pgrep -x irqbalance >/dev/null 2>&1; then
+        echo "irq.sh: irqbalance runs and would undo this: systemctl disable --now irqbalance" >&2
+        exit 1
+    fi
+    failed=0
+    commands=$("$corepost" placement --commands "$@")
+    IFS='
+'
+    for command in $commands; do
+        if sh -c "$command" 2>/dev/null; then
+            echo "done: $command"
+        else
+            # The lines of some virtual cards are managed by the kernel.
+            echo "irq.sh: cannot: $command" >&2
+            failed=1
+        fi
+    done
+    exit $failed
+    ;;
+*)
+    echo "irq.sh: $what? show or apply" >&2
+    exit 2
+    ;;
+esac
