@@ -6,7 +6,9 @@ use crate::limits::{DEDUPE_MS, DEDUPE_OFFSETS};
 use crate::log::Epochs;
 use crate::words::words;
 
-/// What the broker says of a partition, to be asked in this order when it begins.
+/// What the broker says of a partition, to be asked in this order when it begins; but [`Ground::young`] after the end. What came
+/// just before the end is then known to be young: asked before, it would lie below the floor, and who lacks nothing else
+/// would be refused it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
     /// Its beginning.

@@ -122,6 +122,7 @@ impl World {
                 self.errand(life, partition, opening, Errand::Bounds(ground));
             }
             Errand::Bounds(ground) => {
+                let ground = Ground { young: self.ground(life, partition).young, ..ground };
                 let lane = &self.kafka.mail[usize::from(partition)];
                 let end = lane.end();
                 let last = end.checked_sub(1).filter(|&last| last >= lane.start).map(|last| lane.place(last));

@@ -160,7 +160,8 @@ impl Asker {
                     false => None,
                 };
                 let settled = self.settled(partition, start, end.offset, patience);
-                let ground = Ground { start, settled, young: young.get(&partition).copied() };
+                // Without an answer it would be refused what it may have.
+                let ground = Ground { start, settled, young: *young.get(&partition)? };
                 let bounds = Bounds { ground, end: end.offset, last, leader_epoch };
                 let begin = Begin::new(stored, bounds);
                 let window = match begin.window_ms() {
@@ -189,9 +190,9 @@ impl Asker {
         let ends = self.offsets.ends(partitions, patience.next());
         let young = self.young(partitions, patience);
         for (partition, start) in starts {
-            let Some(end) = ends.get(&partition) else { continue };
+            let Some((end, young)) = ends.get(&partition).zip(young.get(&partition)) else { continue };
             let settled = self.settled(partition, start.offset, end.offset, patience);
-            let ground = Ground { start: start.offset, settled, young: young.get(&partition).copied() };
+            let ground = Ground { start: start.offset, settled, young: *young };
             self.answer(Answer::Ground { partition, ground });
         }
     }
@@ -218,19 +219,20 @@ impl Asker {
             return None;
         }
         let first_ms = first_ms(&mut self.history, partition, start..end, patience.next(), &self.never)?;
-        self.first_since(&[(partition, Ground::settled_from(first_ms))], patience).remove(&partition)
+        self.first_since(&[(partition, Ground::settled_from(first_ms))], patience).remove(&partition)?
     }
 
-    fn young(&mut self, partitions: &[u16], patience: Patience) -> BTreeMap<u16, u64> {
+    /// Who was not answered is missing.
+    fn young(&mut self, partitions: &[u16], patience: Patience) -> BTreeMap<u16, Option<u64>> {
         let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
         let since_ms = Ground::young_from(now_ms, self.retention_ms);
         let since: Vec<_> = partitions.iter().map(|&partition| (partition, since_ms)).collect();
         self.first_since(&since, patience)
     }
 
-    fn first_since(&mut self, since: &[(u16, u64)], patience: Patience) -> BTreeMap<u16, u64> {
+    fn first_since(&mut self, since: &[(u16, u64)], patience: Patience) -> BTreeMap<u16, Option<u64>> {
         let found = self.offsets.firsts_since(since, patience.next());
-        found.into_iter().filter_map(|(partition, place)| Some((partition, place?.offset))).collect()
+        found.into_iter().map(|(partition, place)| (partition, place.map(|place| place.offset))).collect()
     }
 
     fn answer(&self, answer: Answer) {
