@@ -74,7 +74,12 @@ pub const SETTINGS: &[Setting] = &[
         "N",
         "This node's ordinal [default: 0; in a cluster the number at the end of the hostname, as in chat-7]",
     ),
-    unset(PLACE, "cores", "N", "Pinned threads [default: as many as this process has CPUs]"),
+    unset(
+        PLACE,
+        "cores",
+        "N",
+        "Pinned threads [default: one for each CPU that is not kept for Kafka and the store]",
+    ),
     unset(
         PLACE,
         "cpus",

@@ -3,12 +3,13 @@
 use crate::placement::Cpus;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use std::io;
+use std::marker::PhantomData;
 
 /// From now on the calling thread, and whoever it starts, runs on these CPUs only.
 ///
 /// # Errors
 ///
-/// None of them is one that this process may use.
+/// None of them is one that this process may use, or a sandbox forbids it.
 pub fn keep_to(cpus: &Cpus) -> io::Result<()> {
     let mut set = CpuSet::new();
     // The kernel takes what is left of a set that names CPUs that are not ours.
@@ -16,16 +17,28 @@ pub fn keep_to(cpus: &Cpus) -> io::Result<()> {
     Ok(sched_setaffinity(None, &set)?)
 }
 
-/// Runs `run` on these CPUs, so that the threads that it starts stay there, and goes back to where it was.
+/// The calling thread is elsewhere until this is dropped, and whoever it starts meanwhile stays there.
+#[derive(Debug)]
+pub struct Visit {
+    before: CpuSet,
+    /// It is of the thread that began it.
+    _here: PhantomData<*const ()>,
+}
+
+/// Moves the calling thread to these CPUs for a while.
 ///
 /// # Errors
 ///
-/// As [`keep_to`]; nothing was run then.
-pub fn while_on<T>(cpus: &Cpus, run: impl FnOnce() -> T) -> io::Result<T> {
+/// As [`keep_to`]; it is where it was then.
+pub fn visit(cpus: &Cpus) -> io::Result<Visit> {
     let before = sched_getaffinity(None)?;
     keep_to(cpus)?;
-    let ran = run();
-    // It was there before, so it may be there again, unless the cpuset has changed meanwhile: then it is where it may be.
-    let _ = sched_setaffinity(None, &before);
-    Ok(ran)
+    Ok(Visit { before, _here: PhantomData })
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        // It was there before, so it may be there again, unless the cpuset has changed meanwhile: then it is where it may be.
+        let _ = sched_setaffinity(None, &self.before);
+    }
 }

@@ -6,7 +6,7 @@ mod cpus;
 mod name;
 mod tree;
 
-pub use affinity::{keep_to, while_on};
+pub use affinity::{Visit, keep_to, visit};
 pub use boot::since_boot;
 pub use cpus::{BadCpuList, parse_cpu_list};
 pub use name::hostname;

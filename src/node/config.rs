@@ -3,7 +3,7 @@
 use super::cluster::ClusterNode;
 use crate::access::{Access, Proxies, Rate};
 use crate::backplane::{OnThread, Options};
-use crate::host::keep_to;
+use crate::host::{Visit, keep_to, visit};
 use crate::limits::{DEDUPE_MS, HANDSHAKE_MS, ID_BYTES, JSON_DEPTH, MESSAGE_BYTES, PARTITIONS, RECIPIENTS};
 use crate::model::{Durability, Topology};
 use crate::net::Wish;
@@ -85,6 +85,15 @@ impl NodeConfig {
                 tracing::warn!(thread = name, %cpus, %error, "cannot run there, so it runs anywhere");
             }
         })
+    }
+
+    /// The calling thread is on the backplane's CPUs until the value is dropped; where that is not allowed it stays.
+    pub(super) fn visit_backplane(&self) -> Option<Visit> {
+        if self.backplane_cpus.is_empty() {
+            return None;
+        }
+        let visit = visit(&self.backplane_cpus);
+        visit.map_err(|error| tracing::warn!(cpus = %self.backplane_cpus, %error, "threads about Kafka run anywhere")).ok()
     }
 
     pub(super) fn cache_bytes(&self) -> u64 {

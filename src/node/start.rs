@@ -14,7 +14,6 @@ use crate::admin::Phase;
 use crate::backplane::kafka::Trouble;
 use crate::backplane::{Embedded, Log, OpenError, Options, Recovered};
 use crate::cluster::Refusal;
-use crate::host::while_on;
 use crate::limits::{CONNECTIONS, CORE_BACKLOG, CORES, OWN_FILES};
 use crate::log::LogEvent;
 use crate::mesh::{Address, Inbox, Load, inboxes};
@@ -166,9 +165,9 @@ impl Node {
         let endings = Endings::default();
         let (log, posting, guard, opened) = match &config.cluster {
             Some(cluster) => {
-                // So that librdkafka's threads, and all others that are started here, inherit these CPUs.
-                let open = || join(config, cluster, &addresses, &over, (life.clone(), endings.clone()));
-                on_backplane(config, open)?
+                // librdkafka's threads, and all others that are started here, inherit these CPUs.
+                let _there = config.visit_backplane();
+                join(config, cluster, &addresses, &over, (life.clone(), endings.clone()))?
             }
             None => {
                 let (log, recovered) = open_log(config, &addresses, &over)?;
@@ -219,14 +218,6 @@ impl Node {
 
 /// What a node stands on: its log, its links to other nodes, who sees to the topics, and which log and life that is.
 type Opened = (Option<Log>, Option<Posting>, Option<Guard>, (Recovered, u64));
-
-fn on_backplane<T>(
-    config: &NodeConfig,
-    run: impl FnOnce() -> Result<T, StartError>,
-) -> Result<T, StartError> {
-    let cpus = &config.backplane_cpus;
-    if cpus.is_empty() { run() } else { while_on(cpus, run).map_err(StartError::Core)? }
-}
 
 /// Opens the cluster's log and enters the cluster.
 fn join(

@@ -9,7 +9,9 @@ pub fn sysctl_profile(knobs: &[Knob], size: Size) -> String {
         format!("# Corepost, {}: made by `corepost tune --profile {}`.\n", size.sockets(), size.as_str());
     for knob in knobs.iter().filter(|knob| knob.kind == Kind::Sysctl) {
         if let Some(wanted) = knob.wanted(size) {
-            let _ = write!(text, "\n# {}\n{} = {}\n", knob.why, knob.name, knob.value_to_set(wanted));
+            // Of a module that is not loaded the minus passes over (sysctl.d(5)).
+            let minus = if knob.name.starts_with("net.netfilter.") { "-" } else { "" };
+            let _ = write!(text, "\n# {}\n{minus}{} = {}\n", knob.why, knob.name, knob.value_to_set(wanted));
         }
     }
     text
