@@ -10,6 +10,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+const SYSCTLS: &str = "etc/sysctl.d/90-corepost.conf";
+const LIMITS: &str = "etc/security/limits.d/90-corepost.conf";
+
 /// A host of files, badly set.
 struct Bad(PathBuf);
 
@@ -29,6 +32,9 @@ impl Bad {
             ("net/ipv4/tcp_mem", "1\t2\t3"),
             ("net/ipv4/tcp_syncookies", "1"),
             ("kernel/io_uring_disabled", "2"),
+            // Better than any of ours.
+            ("fs/file-max", "9223372036854775807"),
+            ("net/ipv4/ip_local_port_range", "32768\t60999"),
         ] {
             host.write(&format!("proc/sys/{name}"), &format!("{value}\n"));
         }
@@ -95,7 +101,7 @@ fn a_badly_set_host_is_told_what_why_and_how() {
         "a large host, up to 250,000 sockets (this host has 32 GiB of memory; --size chooses otherwise)",
         "run: sysctl -w net.core.somaxconn=4096",
         "run: sysctl -w net.ipv4.tcp_mem=\"196608 262144 524288\"",
-        "run: a line `* - nofile 300000` in /etc/security/limits.d, or systemd's LimitNOFILE=",
+        "run: a line `* hard nofile 300000` in /etc/security/limits.d, or systemd's LimitNOFILE=",
         "run: echo madvise > /sys/kernel/mm/transparent_hugepage/enabled",
         "performance/powersave   wanted: performance",
         "why: connections that wait to be accepted",
@@ -120,15 +126,23 @@ fn what_is_applied_holds_and_is_taken_back_to_what_was_there_before_the_first_ti
     assert_eq!(applied.status.code(), Some(0), "{}", text(&applied));
     assert!(text(&applied).contains("set net.core.somaxconn = 4096"), "{}", text(&applied));
     let large = host.json(&[]);
-    for setting in ["net.core.somaxconn", "net.ipv4.tcp_mem", "kernel.io_uring_disabled"] {
+    for setting in ["net.core.somaxconn", "net.ipv4.tcp_mem"] {
         assert_eq!(state(&large, setting), "well", "{setting}");
     }
+    assert_eq!(state(&large, "kernel.io_uring_disabled"), "mend", "somebody may have meant it");
     assert_eq!(state(&large, "transparent huge pages"), "mend", "that is a command to run");
-    assert!(host.read("etc/sysctl.d/90-corepost.conf").contains("net.core.somaxconn = 4096"));
-    assert!(host.read("etc/security/limits.d/90-corepost.conf").contains("* - nofile 300000"));
+    let (sysctls, limits) = (host.read(SYSCTLS), host.read(LIMITS));
+    let lines = |text: &str| text.lines().skip(1).map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(lines(&sysctls), ["net.core.somaxconn = 4096", "net.ipv4.tcp_mem = 196608 262144 524288"]);
+    assert_eq!(
+        lines(&limits),
+        ["* hard nofile 300000", "root hard nofile 300000"],
+        "memlock is better than ours"
+    );
     // For more sockets, and then back to what was there before both.
     assert_eq!(host.tune(&["--apply", "--size", "huge"]).status.code(), Some(0));
     assert_eq!(host.read("proc/sys/net/ipv4/tcp_mem"), "786432 1048576 2097152");
+    assert!(host.read(SYSCTLS).contains("net.core.somaxconn = 4096"), "what was set before stays set");
     let reverted = host.tune(&["--revert"]);
     assert_eq!(reverted.status.code(), Some(0), "{}", text(&reverted));
     assert_eq!(host.read("proc/sys/net/core/somaxconn"), "128");
@@ -144,10 +158,10 @@ fn what_is_applied_holds_and_is_taken_back_to_what_was_there_before_the_first_ti
 #[test]
 fn what_cannot_be_written_is_told() {
     let host = Bad::new("refused");
-    host.write("var/lib/corepost", "a file where a folder should be");
+    host.write("etc/sysctl.d", "a file where a folder should be");
     let refused = host.tune(&["--apply"]);
     assert_eq!(refused.status.code(), Some(1));
-    assert!(text(&refused).contains("var/lib/corepost"), "{}", text(&refused));
+    assert!(text(&refused).contains("etc/sysctl.d"), "{}", text(&refused));
     assert_eq!(
         host.read("proc/sys/net/core/somaxconn"),
         "128",
@@ -159,7 +173,8 @@ fn what_cannot_be_written_is_told() {
 fn this_machine_is_judged() {
     let told: Value = serde_json::from_slice(&tune(&["--json", "--size", "small"]).stdout).unwrap();
     let uring = told["settings"].as_array().unwrap().iter().find(|it| it["setting"] == "io_uring").unwrap();
-    assert!(uring["now"] == "works" || uring["command"].is_string(), "{uring}");
+    let works = corepost::net::choose(corepost::net::Wish::Uring).is_ok();
+    assert_eq!(uring["state"], if works { "well" } else { "mend" }, "{uring}");
     let files = told["settings"].as_array().unwrap().iter().find(|it| it["setting"] == "open files").unwrap();
     assert!(files["now"].is_string(), "{files}");
 }

@@ -60,7 +60,7 @@ impl Tune {
         };
         let root = Root(self.root);
         if self.revert {
-            return done("set back", "taken away", revert(&root));
+            return done("set back", "taken away", revert(&root, &knobs()));
         }
         let chosen = Chosen::of(self.size, sockets, &root);
         if self.apply {

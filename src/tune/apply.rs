@@ -4,20 +4,20 @@
 //! before the first time. The rest of the knobs are commands for an operator to run.
 
 use super::judge::{Finding, State, judge};
-use super::knob::{Kind, Knob, Size};
-use super::profile::sysctl_profile;
+use super::knob::{By, Kind, Knob, Size};
+use super::profile::line;
 use super::read::{Root, sysctl_path};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::{fmt, fs, io};
 
-/// Read at every boot, after the distribution's own.
+/// Read at every boot, after the distribution's own. Root's alone, as is what lies beside it.
 const SYSCTL_FILE: &str = "etc/sysctl.d/90-corepost.conf";
 /// Read at every login, not by systemd's services: their unit has LimitNOFILE.
 const LIMITS_FILE: &str = "etc/security/limits.d/90-corepost.conf";
-/// What was there before.
-const BEFORE_FILE: &str = "var/lib/corepost/tune-before.json";
+/// What was there before. No `.conf`, so that nobody reads it at a boot.
+const BEFORE_FILE: &str = "etc/sysctl.d/90-corepost.before";
 
 /// What was done.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -55,74 +55,108 @@ struct Before {
     sysctls: BTreeMap<String, String>,
 }
 
-/// Sets every sysctl and limit that is not as it should be.
+/// Sets every sysctl and limit that is not as it should be, and no other.
 pub fn apply(root: &Root, knobs: &[Knob], size: Size) -> Result<Applied, ApplyError> {
-    let found = |knob: &Knob| judge(knob, root.now(knob), size);
     let to_mend = |kind: Kind| -> Vec<(&Knob, Finding)> {
-        let of_kind = knobs.iter().filter(move |knob| knob.kind == kind);
-        of_kind.map(|knob| (knob, found(knob))).filter(|(_, finding)| finding.state == State::Mend).collect()
+        let ours = knobs.iter().filter(move |knob| knob.kind == kind && knob.by != By::Hand);
+        let found = ours.map(|knob| (knob, judge(knob, root.now(knob), size)));
+        found.filter(|(_, finding)| finding.state == State::Mend).collect()
     };
     let mut applied = Applied::default();
     let (sysctls, limits) = (to_mend(Kind::Sysctl), to_mend(Kind::Limit));
-    if sysctls.is_empty() && limits.is_empty() {
-        return Ok(applied);
+    if !sysctls.is_empty() {
+        let before = remember(root, &sysctls)?;
+        for (knob, finding) in &sysctls {
+            let value = knob.value_to_set(finding.wanted.as_deref().unwrap_or_default());
+            write(&root.path(sysctl_path(&knob.name)), value)?;
+            applied.set.push((knob.name.clone(), value.to_owned()));
+        }
+        // What an earlier time has set stays set.
+        let ours = knobs.iter().filter(|knob| before.sysctls.contains_key(&knob.name));
+        let lines = ours.filter_map(|knob| Some(line(knob, knob.wanted(size)?)));
+        applied.write_file(root, SYSCTL_FILE, size, lines)?;
     }
-    remember(root, &sysctls)?;
-    for (knob, finding) in &sysctls {
-        let value = knob.value_to_set(finding.wanted.as_deref().unwrap_or_default());
-        write(&root.path(sysctl_path(&knob.name)), value)?;
-        applied.set.push((knob.name.clone(), value.to_owned()));
-    }
-    let limits = limit_lines(knobs, size);
-    for (file, text) in [(SYSCTL_FILE, sysctl_profile(knobs, size)), (LIMITS_FILE, limits)] {
-        write(&root.path(file), &text)?;
-        applied.files.push(Path::new("/").join(file));
+    if !limits.is_empty() {
+        let there = fs::read_to_string(root.path(LIMITS_FILE)).unwrap_or_default();
+        let is_ours = |knob: &Knob| there.contains(knob.limit_item());
+        let ours = knobs.iter().filter(|knob| {
+            knob.kind == Kind::Limit && (is_ours(knob) || limits.iter().any(|(it, _)| it.name == knob.name))
+        });
+        let lines = ours.filter_map(|knob| Some((knob, knob.wanted(size)?)));
+        // The star leaves root out.
+        let lines = lines.flat_map(|(knob, wanted)| {
+            ["*", "root"].map(|who| format!("{who} hard {} {}", knob.limit_item(), knob.limit_value(wanted)))
+        });
+        applied.write_file(root, LIMITS_FILE, size, lines)?;
     }
     Ok(applied)
 }
 
-/// Sets back what [`apply`] has set, and takes its files away.
-pub fn revert(root: &Root) -> Result<Applied, ApplyError> {
-    let mut applied = Applied::default();
-    let before = read_before(root)?.unwrap_or_default();
-    for (name, value) in before.sysctls {
-        write(&root.path(sysctl_path(&name)), &value)?;
-        applied.set.push((name, value));
+impl Applied {
+    fn write_file(
+        &mut self,
+        root: &Root,
+        file: &str,
+        size: Size,
+        lines: impl Iterator<Item = String>,
+    ) -> Result<(), ApplyError> {
+        let head = format!(
+            "# Corepost, {}: made by `corepost tune --apply`; --revert takes it away.",
+            size.sockets()
+        );
+        let path = root.path(file);
+        if let Some(dir) = path.parent() {
+            fs::create_dir_all(dir).map_err(|error| ApplyError { path: path.clone(), error })?;
+        }
+        write(&path, &[head].into_iter().chain(lines).collect::<Vec<_>>().join("\n"))?;
+        self.files.push(Path::new("/").join(file));
+        Ok(())
     }
-    // What was there before goes last: until then the revert can be run again.
-    for file in [SYSCTL_FILE, LIMITS_FILE, BEFORE_FILE] {
+
+    fn take_away(&mut self, root: &Root, file: &str) -> Result<(), ApplyError> {
         let path = root.path(file);
         match fs::remove_file(&path) {
-            Ok(()) => applied.files.push(Path::new("/").join(file)),
+            Ok(()) => self.files.push(Path::new("/").join(file)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(ApplyError { path, error }),
         }
+        Ok(())
     }
+}
+
+/// Sets back what [`apply`] has set, and takes its files away.
+pub fn revert(root: &Root, knobs: &[Knob]) -> Result<Applied, ApplyError> {
+    let mut applied = Applied::default();
+    // First of all: a limit above what fs.nr_open will be again lets nobody log in.
+    applied.take_away(root, LIMITS_FILE)?;
+    let before = read_before(root)?.unwrap_or_default();
+    for (name, value) in before.sysctls {
+        let path = root.path(sysctl_path(&name));
+        // Only what is ours to set, and still there: a module may have gone.
+        if knobs.iter().any(|knob| knob.name == name) && path.exists() {
+            write(&path, &value)?;
+            applied.set.push((name, value));
+        }
+    }
+    applied.take_away(root, SYSCTL_FILE)?;
+    // What was there before goes last: until then the revert can be run again.
+    applied.take_away(root, BEFORE_FILE)?;
     Ok(applied)
 }
 
-fn limit_lines(knobs: &[Knob], size: Size) -> String {
-    let mut text = format!("# Corepost, {}: made by `corepost tune --apply`.\n", size.sockets());
-    for knob in knobs.iter().filter(|knob| knob.kind == Kind::Limit) {
-        if let Some(wanted) = knob.wanted(size) {
-            // The star leaves root out.
-            for who in ["*", "root"] {
-                text += &format!("{who} - {} {}\n", knob.limit_item(), knob.limit_value(wanted));
-            }
-        }
-    }
-    text
-}
-
-fn remember(root: &Root, sysctls: &[(&Knob, Finding)]) -> Result<(), ApplyError> {
+fn remember(root: &Root, sysctls: &[(&Knob, Finding)]) -> Result<Before, ApplyError> {
     let mut before = read_before(root)?.unwrap_or_default();
     for (knob, finding) in sysctls {
         if let Some(now) = &finding.now {
             before.sysctls.entry(knob.name.clone()).or_insert_with(|| now.clone());
         }
     }
-    let text = serde_json::to_string_pretty(&before).expect("a map of texts is JSON");
-    write(&root.path(BEFORE_FILE), &text)
+    let path = root.path(BEFORE_FILE);
+    if let Some(dir) = path.parent() {
+        fs::create_dir_all(dir).map_err(|error| ApplyError { path: path.clone(), error })?;
+    }
+    write(&path, &serde_json::to_string_pretty(&before).expect("a map of texts is JSON"))?;
+    Ok(before)
 }
 
 fn read_before(root: &Root) -> Result<Option<Before>, ApplyError> {
@@ -138,9 +172,6 @@ fn read_before(root: &Root) -> Result<Option<Before>, ApplyError> {
 }
 
 fn write(path: &Path, text: &str) -> Result<(), ApplyError> {
-    let failed = |error| ApplyError { path: path.to_owned(), error };
-    if let Some(dir) = path.parent() {
-        fs::create_dir_all(dir).map_err(failed)?;
-    }
-    fs::write(path, format!("{}\n", text.trim_end())).map_err(failed)
+    fs::write(path, format!("{}\n", text.trim_end()))
+        .map_err(|error| ApplyError { path: path.to_owned(), error })
 }

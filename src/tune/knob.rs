@@ -16,6 +16,9 @@ pub struct Knob {
     pub at: Option<String>,
     /// Beside a file: one that says 1 where the file does not count.
     pub unless: Option<String>,
+    /// Who sets it.
+    #[serde(default)]
+    pub by: By,
     /// What is good.
     pub good: Good,
     /// For up to [`Size::Small`] sockets.
@@ -44,6 +47,19 @@ pub enum Kind {
     Limit,
     /// Somewhere in sysfs.
     File,
+}
+
+/// Who sets a knob.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum By {
+    /// `--apply` where it is not well, and the profiles.
+    #[default]
+    Profile,
+    /// `--apply` where it is not well; the kernel's own value may be better than that of a profile.
+    Apply,
+    /// An operator: somebody may have meant what it is.
+    Hand,
 }
 
 /// What is good.
@@ -130,7 +146,7 @@ impl Knob {
             (None, Kind::Sysctl) => format!("sysctl -w {}={}", self.name, quoted(self.value_to_set(wanted))),
             (None, Kind::Limit) => {
                 format!(
-                    "a line `* - {} {}` in /etc/security/limits.d, or systemd's {}",
+                    "a line `* hard {} {}` in /etc/security/limits.d, or systemd's {}",
                     self.limit_item(),
                     self.limit_value(wanted),
                     self.systemd_item()
@@ -143,7 +159,8 @@ impl Knob {
     /// What is written to it.
     pub fn value_to_set<'w>(&self, wanted: &'w str) -> &'w str {
         match self.good {
-            Good::Span => "1024 65535",
+            // Above the ports that nodes listen on.
+            Good::Span => "20000 60999",
             Good::Is => wanted.split(' ').next().unwrap_or(wanted),
             Good::AtLeast | Good::AtMost => wanted,
         }

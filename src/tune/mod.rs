@@ -11,6 +11,6 @@ mod read;
 
 pub use apply::{Applied, ApplyError, apply, revert};
 pub use judge::{Finding, State, judge};
-pub use knob::{Good, Kind, Knob, Size, knobs};
+pub use knob::{By, Good, Kind, Knob, Size, knobs};
 pub use profile::{sysctl_profile, table};
 pub use read::Root;

@@ -1,20 +1,25 @@
 //! The knobs as files and as a table, so that neither says anything else than `tune`.
 
-use super::knob::{Kind, Knob, Size};
+use super::knob::{By, Kind, Knob, Size};
 use std::fmt::Write;
 
 /// A file for `/etc/sysctl.d` for hosts of this size.
 pub fn sysctl_profile(knobs: &[Knob], size: Size) -> String {
     let mut text =
         format!("# Corepost, {}: made by `corepost tune --profile {}`.\n", size.sockets(), size.as_str());
-    for knob in knobs.iter().filter(|knob| knob.kind == Kind::Sysctl) {
+    for knob in knobs.iter().filter(|knob| knob.kind == Kind::Sysctl && knob.by == By::Profile) {
         if let Some(wanted) = knob.wanted(size) {
             // Of a module that is not loaded the minus passes over (sysctl.d(5)).
             let minus = if knob.name.starts_with("net.netfilter.") { "-" } else { "" };
-            let _ = write!(text, "\n# {}\n{minus}{} = {}\n", knob.why, knob.name, knob.value_to_set(wanted));
+            let _ = writeln!(text, "\n# {}\n{minus}{}", knob.why, line(knob, wanted));
         }
     }
     text
+}
+
+/// A line of such a file.
+pub(super) fn line(knob: &Knob, wanted: &str) -> String {
+    format!("{} = {}", knob.name, knob.value_to_set(wanted))
 }
 
 /// The table of `tuning/README.md`.
