@@ -43,10 +43,11 @@ fn a_node_lives_through_many_tokens_and_says_when_there_is_no_good_one() {
     let file = TokenFile(place.path("token"));
     nobody_is_let_in_without_one(&cluster, &file);
 
-    file.renew();
-    let made = file.topics("create", &cluster);
-    assert_eq!(code(&made), 0, "{}", errors(&made));
-    assert_eq!(code(&file.topics("check", &cluster)), 0);
+    file.renewed_while(|| {
+        let made = file.topics("create", &cluster);
+        assert_eq!(code(&made), 0, "{}", errors(&made));
+        assert_eq!(code(&file.topics("check", &cluster)), 0);
+    });
 
     let place = place
         .with("kafka", &cluster.brokers)
@@ -56,7 +57,7 @@ fn a_node_lives_through_many_tokens_and_says_when_there_is_no_good_one() {
     let mut serve = place.serve();
     serve.args(file.options());
     let server = file.renewed_while(|| place.run(serve));
-    messages_go_on_while_tokens_come_and_go(&server, &file);
+    file.renewed_while(|| messages_go_on_while_tokens_come_and_go(&server));
     an_expired_token_is_told_and_a_new_one_ends_it(&server, &file);
     server.stop();
 }
@@ -74,16 +75,12 @@ fn nobody_is_let_in_without_one(cluster: &Cluster, file: &TokenFile) {
     assert!(!errors(&expired).contains(&token(now_s() - 1)[..12]), "{}", errors(&expired));
 }
 
-fn messages_go_on_while_tokens_come_and_go(server: &Server, file: &TokenFile) {
+fn messages_go_on_while_tokens_come_and_go(server: &Server) {
     let (mut alice, mut bob) =
         (Session::open(server.addr, "client=alice"), Session::open(server.addr, "client=bob"));
     let over = Instant::now() + Duration::from_secs(3 * LIFE_S);
-    let (mut sent, mut renew_at) = (0, Instant::now());
+    let mut sent = 0;
     while Instant::now() < over {
-        if Instant::now() >= renew_at {
-            file.renew();
-            renew_at = Instant::now() + RENEWED;
-        }
         let ack = alice.deliver("bob", &format!("m{sent}"), sent);
         assert_eq!(ack["type"], "ack", "{ack}");
         assert_eq!(bob.bodies(1), [sent]);

@@ -73,10 +73,12 @@ async fn run(listener: std::net::TcpListener, sources: Sources, tell: mpsc::Sync
 /// A core that answers no more is silence, and silence is a restart.
 async fn tell_supervisor(desk: Rc<Desk>, beat: Duration) {
     loop {
-        if desk.questions.ask(&desk.sources).await.iter().all(Option::is_some) {
+        let is_alive = desk.questions.ask(&desk.sources).await.iter().all(Option::is_some);
+        if is_alive {
             desk.sources.supervisor.alive();
         }
-        sleep(beat).await;
+        // Who was late once is asked again at once: one long turn is no end.
+        sleep(if is_alive { beat } else { beat.min(PAUSE) }).await;
     }
 }
 

@@ -59,9 +59,9 @@ impl Supervisor {
         self.tell("WATCHDOG=1");
     }
 
-    /// How often it wants to hear that: twice in its time, as it asks for.
+    /// How often it hears that: four times in its time, for an answer may take a second.
     pub(super) fn beat(&self) -> Option<Duration> {
-        self.watchdog.map(|watchdog| watchdog / 2)
+        self.watchdog.map(|watchdog| watchdog / 4)
     }
 
     fn tell(&self, what: &str) {

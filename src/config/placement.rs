@@ -46,5 +46,6 @@ fn cpu_list(text: &str) -> Result<Vec<u16>, Problem> {
 }
 
 fn cpu_set(text: &str) -> Result<Cpus, Problem> {
-    cpu_list(text).map(Cpus::from_iter)
+    let cpus = Cpus::parse(text).filter(|cpus| !cpus.is_empty());
+    cpus.ok_or_else(|| "is no list of CPUs; write numbers and ranges, as in 0-3,8".into())
 }

@@ -5,6 +5,16 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use std::io;
 use std::marker::PhantomData;
 
+/// Where the calling thread may run; `None`: the kernel does not say.
+pub(super) fn allowed_cpus() -> Option<Cpus> {
+    let set = sched_getaffinity(None).ok()?;
+    let cpus: Cpus = (0..CpuSet::MAX_CPU)
+        .filter(|cpu| set.is_set(*cpu))
+        .filter_map(|cpu| u16::try_from(cpu).ok())
+        .collect();
+    (!cpus.is_empty()).then_some(cpus)
+}
+
 /// From now on the calling thread, and whoever it starts, runs on these CPUs only.
 ///
 /// # Errors

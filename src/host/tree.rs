@@ -5,6 +5,7 @@
 //! admin-guide/cgroup-v2 (`cpu.max`, `cpuset.cpus.effective`), core-api/irq/irq-affinity, ABI/stable/sysfs-devices-node,
 //! ABI/testing/sysfs-class-net-queues.
 
+use super::affinity::allowed_cpus;
 use crate::placement::{Cpu, Cpus, Host, Interrupt, Nic};
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,13 +14,15 @@ use std::path::{Path, PathBuf};
 /// The host that this root describes, as the process that `proc/self` is about sees it. For the real one: `/`.
 pub fn read_host(root: &Path) -> Host {
     let tree = Tree(root.to_owned());
-    let allowed = tree.allowed();
-    let online = tree.cpus("sys/devices/system/cpu/online").filter(|cpus| !cpus.is_empty());
-    let online = online.unwrap_or_else(|| allowed.clone());
+    // Of the real host the kernel itself is asked: a sandbox may show other files than it obeys.
+    let asked = if root == Path::new("/") { allowed_cpus() } else { None };
+    let allowed = asked.unwrap_or_else(|| tree.allowed());
+    let online = tree.cpus("sys/devices/system/cpu/online").unwrap_or_default();
+    let online = if allowed.without(&online).is_empty() { online } else { allowed.clone() };
     let nodes = tree.node_of_each();
     let cpus: Vec<Cpu> =
         online.iter().map(|cpu| tree.cpu(cpu, nodes.get(&cpu).copied().unwrap_or(0))).collect();
-    let ours = Some(allowed.and(&online)).filter(|cpus| !cpus.is_empty()).unwrap_or_else(|| online.clone());
+    let ours = allowed;
     let isolated = tree.cpus("sys/devices/system/cpu/isolated").unwrap_or_default().and(&online);
     let isolated =
         tree.cpuset().map_or(isolated.clone(), |cpuset| isolated.and(&cpuset).or(&isolated.and(&ours)));
@@ -77,9 +80,13 @@ impl Tree {
 
     /// The cgroup's cpuset, which may have more than affinity leaves.
     fn cpuset(&self) -> Option<Cpus> {
-        let (v2, v1) = (self.cgroup_path("")?, self.cgroup_path("cpuset"));
-        let v2 = self.cpus(v2.join("cpuset.cpus.effective"));
-        v2.or_else(|| self.cpus(v1?.join("cpuset.effective_cpus"))).filter(|cpus| !cpus.is_empty())
+        let read = |controller: &str, file: &str| {
+            let path = self.cgroup_path(controller)?;
+            // Where the controller is not enabled for the group itself, that of a group around it counts.
+            path.ancestors().find_map(|dir| self.cpus(dir.join(file)))
+        };
+        let v2 = read("", "cpuset.cpus.effective");
+        v2.or_else(|| read("cpuset", "cpuset.effective_cpus")).filter(|cpus| !cpus.is_empty())
     }
 
     /// The least that any cgroup on the way to the root grants.
@@ -130,9 +137,12 @@ impl Tree {
         all.into_iter().filter_map(|(name, path)| self.nic(name, &path)).collect()
     }
 
-    /// `None`: it is no device, such as the loopback.
+    /// `None`: it is no device, such as the loopback, or nothing is plugged in.
     fn nic(&self, name: String, path: &Path) -> Option<Nic> {
         let device = fs::canonicalize(self.0.join(path).join("device")).ok()?;
+        if self.text(path.join("operstate")).is_some_and(|state| state.trim() == "down") {
+            return None;
+        }
         // What virtio makes is a device on a device: NUMA node and interrupts are those of the latter.
         let places = [Some(device.as_path()), device.parent()].into_iter().flatten();
         let places: Vec<PathBuf> = places.map(Path::to_owned).collect();

@@ -15,7 +15,11 @@ impl Cpus {
         let mut cpus = BTreeSet::new();
         for part in text.trim().split(',').map(str::trim).filter(|part| !part.is_empty()) {
             let (first, last) = part.split_once('-').unwrap_or((part, part));
-            cpus.extend(first.parse::<u16>().ok()?..=last.parse::<u16>().ok()?);
+            let (first, last) = (first.parse::<u16>().ok()?, last.parse::<u16>().ok()?);
+            if first > last {
+                return None;
+            }
+            cpus.extend(first..=last);
         }
         Some(Self(cpus))
     }
@@ -111,6 +115,7 @@ mod tests {
         assert_eq!(Cpus::parse("0-2,8\n").unwrap().to_string(), "0-2,8");
         assert_eq!(Cpus::parse("\n"), Some(Cpus::default()));
         assert_eq!(Cpus::parse("0-x"), None);
+        assert_eq!(Cpus::parse("3-1"), None);
         assert_eq!(Cpus::parse("70000"), None);
     }
 

@@ -1,7 +1,7 @@
 //! The plan: what runs where.
 //!
 //! What nobody has wished for is decided so:
-//! - Fewer than four physical cores are shared by all: a CPU that waits for one role alone would be half of the host.
+//! - Fewer than eight physical cores are shared by all: what one role does not need, another can use.
 //! - Otherwise the backplane and the store share physical cores of their own, whole ones, since a sibling takes
 //!   time from its twin: a quarter of them in a cluster, an eighth without. They are the first of their NUMA nodes, because what
 //!   nobody has placed (kernel threads, interrupts) lands on the first CPUs too.
@@ -163,9 +163,9 @@ struct Pool {
 impl Pool {
     fn of(host: &Host, taken: &Cpus) -> Self {
         let free = host.ours.without(taken);
-        // Who gives a process isolated CPUs beside others means them for the threads that are pinned.
-        let isolated = free.and(&host.isolated);
-        let free = if isolated.is_empty() { free } else { isolated };
+        // Whose they are nobody says, unless the process was given nothing else.
+        let shared = free.without(&host.isolated);
+        let free = if shared.is_empty() { free } else { shared };
         let mut cpus: Vec<Cpu> = host.cpus.iter().copied().filter(|cpu| free.has(cpu.cpu)).collect();
         let has_nic = |node| host.nics.iter().any(|nic| nic.node == Some(node));
         cpus.sort_by_key(|cpu| (thread_of(host, *cpu), !has_nic(cpu.node), cpu.node, cpu.cpu));
@@ -185,7 +185,7 @@ impl Pool {
         physical.dedup();
         let reserve = match physical.len() {
             _ if is_named || is_isolated => 0,
-            0..4 => 0,
+            0..8 => 0,
             all if wishes.is_in_cluster => all / 4,
             all => all / 8,
         };
@@ -246,7 +246,9 @@ fn shared_by_others(host: &Host, cores: &Cpus, taken: &Cpus, is_pinned: bool) ->
     match (is_pinned, whole.is_empty(), beside.is_empty()) {
         (true, false, _) => whole,
         (true, true, false) => beside,
-        _ => host.ours.clone(),
+        _ => Some(host.ours.without(&host.isolated))
+            .filter(|cpus| !cpus.is_empty())
+            .unwrap_or_else(|| host.ours.clone()),
     }
 }
 

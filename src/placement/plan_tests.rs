@@ -38,11 +38,11 @@ fn a_small_host_is_shared_by_all() {
 
 #[test]
 fn a_larger_one_keeps_whole_physical_cores_for_kafka_and_store() {
-    let made = plan(&host(1, 4, 2), &in_cluster()).unwrap();
-    assert_eq!(made.cores, [1, 2, 3, 5, 6, 7]);
-    assert_eq!(made.backplane, cpus("0,4"));
+    let made = plan(&host(1, 8, 2), &in_cluster()).unwrap();
+    assert_eq!(made.cores, [2, 3, 4, 5, 6, 7, 10, 11, 12, 13, 14, 15]);
+    assert_eq!(made.backplane, cpus("0,1,8,9"));
     assert_eq!(made.store, made.backplane);
-    assert_eq!(plan(&host(1, 4, 2), &alone()).unwrap().cores.len(), 8, "an eighth of four is none");
+    assert_eq!(plan(&host(1, 4, 2), &in_cluster()).unwrap().cores.len(), 8, "too small for that");
     assert_eq!(plan(&host(1, 8, 1), &alone()).unwrap().store, cpus("0"));
 }
 
@@ -56,8 +56,8 @@ fn what_is_kept_is_taken_from_each_numa_node_in_turn() {
 #[test]
 fn fewer_cores_than_cpus_share_no_physical_core() {
     let made = plan(&host(1, 4, 2), &Wishes { cores: Some(3), ..in_cluster() }).unwrap();
-    assert_eq!(made.cores, [1, 2, 3]);
-    assert_eq!(made.store, cpus("0,4"), "siblings of cores are no place beside them");
+    assert_eq!(made.cores, [0, 1, 2]);
+    assert_eq!(made.store, cpus("3,7"), "siblings of cores are no place beside them");
 }
 
 #[test]
@@ -77,8 +77,8 @@ fn lists_are_obeyed_and_cores_keep_off_them() {
     let listed = Wishes { core_cpus: Some(vec![3, 1]), cores: Some(3), ..alone() };
     assert_eq!(plan(&host(1, 4, 1), &listed).unwrap().cores, [3, 1, 3]);
     let store_named = Wishes { store: Some(cpus("7")), ..in_cluster() };
-    let made = plan(&host(1, 8, 1), &store_named).unwrap();
-    assert_eq!((made.backplane, made.cores.len()), (cpus("0"), 6), "the backplane still has its own");
+    let made = plan(&host(1, 9, 1), &store_named).unwrap();
+    assert_eq!((made.backplane, made.cores.len()), (cpus("0,1"), 6), "the backplane still has its own");
 }
 
 #[test]
@@ -116,13 +116,13 @@ fn a_quota_runs_as_many_cores_as_it_grants_and_pins_none() {
 }
 
 #[test]
-fn isolated_cpus_run_cores_if_they_are_ours_and_are_told_if_not() {
+fn isolated_cpus_run_cores_if_there_are_no_others_or_they_are_named() {
     let isolated = Host { isolated: cpus("2-3"), ..host(1, 4, 1) };
     let made = plan(&isolated, &in_cluster()).unwrap();
-    assert_eq!((made.cores, made.store), (vec![2, 3], cpus("0,1")));
-    let outside = Host { ours: cpus("0,1"), ..isolated };
-    let made = plan(&outside, &alone()).unwrap();
-    assert_eq!((made.cores, made.notes), (vec![0, 1], vec![Note::Isolated(cpus("2,3"))]));
+    assert_eq!((made.cores, made.notes), (vec![0, 1], vec![Note::Isolated(cpus("2,3"))]), "whose are they?");
+    let given = Host { ours: cpus("2,3"), ..isolated };
+    assert_eq!(plan(&given, &in_cluster()).unwrap().cores, [2, 3]);
+    let outside = Host { ours: cpus("0,1"), ..given };
     let named = plan(&outside, &Wishes { core_cpus: Some(vec![2, 3]), ..alone() }).unwrap();
     assert_eq!((named.cores, named.store), (vec![2, 3], cpus("0,1")));
 }
@@ -155,16 +155,17 @@ fn interrupts_go_to_cores_near_the_card_and_cores_begin_there() {
 #[test]
 fn the_picture_names_everybody_where_they_are() {
     let wired = Host { nics: vec![nic(0, 1)], ..host(1, 4, 2) };
-    let made = plan(&wired, &in_cluster()).unwrap();
+    let made = plan(&wired, &Wishes { cores: Some(6), ..in_cluster() }).unwrap();
     let shown = Picture { host: &wired, plan: &made }.to_string();
     for part in [
         "host: 8 CPUs online on 4 physical cores, 1 NUMA node; ours: 0-7",
-        "plan: 6 cores, one CPU each; backplane on 0,4; store on 0,4",
+        "plan: 6 cores, one CPU each; backplane on 6,7; store on 6,7",
         "NUMA node 0: eth0 with 1 queue",
-        "CPU 0: backplane, store   CPU 4: backplane, store",
-        "CPU 1: core 0, irq",
-        "eth0 irq 40 (eth0-0): on 0-63, wanted on 1",
-        "eth0 has 1 receive queue: more (ethtool -L), or its packets spread over CPUs 1-3,5-7 (RPS)",
+        "CPU 0: core 0, irq ",
+        "   CPU 4: core 4\n",
+        "CPU 6: backplane, store",
+        "eth0 irq 40 (eth0-0): on 0-63, wanted on 0",
+        "eth0 has 1 receive queue: more (ethtool -L), or its packets spread over CPUs 0-5 (RPS)",
     ] {
         assert!(shown.contains(part), "{part}\n{shown}");
     }

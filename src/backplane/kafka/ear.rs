@@ -49,11 +49,10 @@ impl Ear {
     /// repeats itself, but not often.
     pub(super) fn trouble(&self) -> Option<Trouble> {
         let heard = self.lock();
-        if heard.no_token.is_some() {
-            return heard.no_token.clone();
-        }
         let is_present = |at: Instant| at.elapsed() < Duration::from_millis(KAFKA_TROUBLE_MS);
-        heard.trouble.clone().filter(|_| heard.troubled_at.is_some_and(is_present))
+        let trouble = heard.trouble.as_ref().filter(|_| heard.troubled_at.is_some_and(is_present));
+        // As long as the last token is good, a missing one is no trouble.
+        trouble.map(|trouble| heard.no_token.clone().unwrap_or_else(|| trouble.clone()))
     }
 
     /// Something has come through.
