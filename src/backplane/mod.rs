@@ -3,12 +3,14 @@
 //! Speaks only the values of [`crate::log`]; knows neither cores nor sockets. What it has to tell a core it gives to
 //! a function of the shell's, which never blocks.
 
+mod clock;
 mod embedded;
 pub mod index;
 pub mod kafka;
 mod kafka_log;
 mod log;
 mod store;
+mod thread;
 mod tidings;
 
 pub use embedded::{Clock, Embedded, Health, HealthReading, Options, Recovered, Trouble};
@@ -16,6 +18,6 @@ pub use kafka_log::{
     KafkaHealth, KafkaLog, KafkaLogError, KafkaLogOptions, KafkaReading, Reread, StateTrouble,
 };
 pub use log::Log;
-pub use store::OnThread;
 pub use store::directory::Kind as DirectoryKind;
 pub use store::open_error::OpenError;
+pub use thread::OnThread;

@@ -3,12 +3,12 @@
 use super::{Exit, say};
 use crate::access::{Permits, SigningKey};
 use crate::config::duration;
+use crate::host::unix_ms;
 use crate::limits::{CONFIG_FILE_BYTES, TOKEN_BYTES};
 use crate::model::{ClientId, Now};
 use clap::Args;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -65,9 +65,7 @@ impl Token {
             return Err(mistakes);
         };
         let send = if self.send.is_empty() { None } else { Some(&permits) };
-        let unix_ms =
-            SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
-        let token = key.issue(&sub, ttl_ms / 1_000, send, Now { mono_ms: 0, unix_ms });
+        let token = key.issue(&sub, ttl_ms / 1_000, send, Now { mono_ms: 0, unix_ms: unix_ms() });
         match token {
             Some(token) if token.len() <= TOKEN_BYTES => Ok(token),
             Some(_) => Err(vec![format!(

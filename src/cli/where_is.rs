@@ -3,11 +3,11 @@
 use super::remote::{Url, get, parse_id, percent_encode};
 use super::{Exit, say};
 use crate::config::show_duration;
+use crate::host::unix_ms;
 use crate::model::ClientId;
 use clap::Args;
 use serde::Deserialize;
 use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 pub(super) const EXAMPLES: &str = "\
 Any node of a cluster answers for any client. `behind` is how many messages a session has not been given yet.
@@ -113,9 +113,4 @@ fn table(told: &Told, now_ms: u64) -> String {
         text += &format!("  {session:width$}  {node:<4}  {core:<4}  {state:<8}  {cursor_lag:<6}  {age}\n");
     }
     text
-}
-
-fn unix_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

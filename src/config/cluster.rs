@@ -8,7 +8,7 @@ use super::kafka::{KafkaConfig, read_kafka};
 use super::raw::Given;
 use super::reader::Reader;
 use super::settings::{CLUSTER_SETTINGS, KAFKA_SETTINGS, Setting, of_clusters};
-use super::values::{Problem, count, duration, show_duration, within, word};
+use super::values::{Problem, duration, numbers, show_duration, within, word};
 use crate::backplane::kafka::Connection;
 use crate::limits::{CLUSTER_PARTITIONS, NODE_TIMEOUT_LEAST_MS, NODE_TIMEOUT_MOST_MS, NODES};
 use crate::topics::{Plan, Replication, Topic};
@@ -76,8 +76,8 @@ pub(super) fn read_cluster(read: &mut Reader<'_>, notes: &mut Vec<String>) -> Op
 /// The node's ordinal: as it is written, or in a cluster as the hostname has it.
 pub(super) fn read_node(read: &mut Reader<'_>, given: &Given) -> u16 {
     let in_cluster = is_in_cluster(read);
-    let most = if in_cluster { NODES as u64 - 1 } else { u64::from(u16::MAX) };
-    let written = read.optional("node", within(count, (0, most), |n| n.to_string()));
+    let most = if in_cluster { NODES as u32 - 1 } else { u32::from(u16::MAX) };
+    let written = read.optional("node", numbers(0, most));
     if let Some(ordinal) = written {
         return ordinal as u16;
     }

@@ -5,7 +5,7 @@ use super::raw::Given;
 use super::reader::Reader;
 use super::some;
 use super::source::{Mistakes, Source};
-use super::values::{Problem, count, within, word};
+use super::values::{Problem, numbers, word};
 use crate::backplane::kafka::{BadOption, Connection, KafkaOptions};
 use crate::limits::{KAFKA_BROKERS, PARTITIONS_MOST, TOPIC_PREFIX_BYTES};
 use crate::topics::{Plan, Replication};
@@ -41,10 +41,9 @@ pub(super) fn read_kafka(read: &mut Reader<'_>, partitions_most: u16) -> Option<
         told.into_iter().for_each(|problem| read.mistake("kafka_option", problem));
         KafkaOptions::default()
     });
-    let most = u64::from(partitions_most);
     let plan = Plan {
         prefix: read.required("topic_prefix", prefix),
-        partitions: read.required("partitions", within(count, (1, most), |n| n.to_string())) as u16,
+        partitions: read.required("partitions", numbers(1, u32::from(partitions_most))) as u16,
         replication: read.required("replication", word(Replication::ALL, Replication::as_str)),
     };
     let connection = Connection { brokers: brokers?, options };

@@ -2,7 +2,7 @@
 
 use super::cluster::is_in_cluster;
 use super::reader::Reader;
-use super::values::{Problem, count, within};
+use super::values::{Problem, numbers};
 use crate::host::{parse_cpu_list, read_host};
 use crate::limits::CORES;
 use crate::placement::{Cpus, Host, Plan, Wishes, plan};
@@ -20,9 +20,7 @@ pub struct Placement {
 /// `None`: mistakes stay with the reader.
 pub(super) fn read_placement(read: &mut Reader<'_>) -> Option<Placement> {
     let wishes = Wishes {
-        cores: read
-            .optional("cores", within(count, (1, CORES as u64), |n| n.to_string()))
-            .map(|cores| cores as u16),
+        cores: read.optional("cores", numbers(1, CORES as u32)).map(|cores| cores as u16),
         core_cpus: read.optional("cpus", cpu_list),
         backplane: read.optional("backplane_cpus", cpu_set),
         store: read.optional("store_cpus", cpu_set),

@@ -7,9 +7,11 @@ use super::raw::{Given, Raw, Written};
 use super::reader::Reader;
 use super::resolved::{Config, Driver, LogFormat, LogLevel, LogOutput};
 use super::settings::{FILE_SETTING, Setting, all};
+use super::some::read_sockets;
 use super::source::{Mistakes, Source};
 use super::values::{
-    Problem, address, count, duration, show_duration, show_size, size, unless_off, within, word,
+    Problem, address, count, duration, number, numbers, show_duration, show_size, size, unless_off, within,
+    word,
 };
 use crate::access::{Origins, Proxies, Rate, SendRates};
 use crate::limits::{MESSAGE_BYTES, PAGE_BYTES, PUBLISH_BYTES, RATE_MOST, SESSIONS_MOST};
@@ -70,7 +72,7 @@ pub fn resolve(given: &Given) -> Result<Effective, Mistakes> {
         ping_interval_ms: read.required("ping_interval", times(SECOND, HOUR)),
         pong_timeout_ms: read.required("pong_timeout", times(100, HOUR)),
         cursor_refresh_ms: read.required("cursor_refresh", times(SECOND, 7 * DAY)),
-        max_connections: read.optional("max_connections", numbers(1, u32::MAX)).map(|n| n as u32),
+        max_connections: read_sockets(read),
         max_connections_per_ip: optional_number(read, "max_connections_per_ip"),
         connect_rate: rate(read, "connect_rate", count, number),
         send_rates: SendRates {
@@ -211,14 +213,6 @@ fn rate(
 
 fn path(text: &str) -> Result<PathBuf, Problem> {
     if text.is_empty() { Err("is no path; name a file or directory".into()) } else { Ok(text.into()) }
-}
-
-fn number(n: u64) -> String {
-    n.to_string()
-}
-
-fn numbers(least: u32, most: u32) -> impl Fn(&str) -> Result<u64, Problem> {
-    within(count, (u64::from(least), u64::from(most)), number)
 }
 
 fn times(least_ms: u64, most_ms: u64) -> impl Fn(&str) -> Result<u64, Problem> {

@@ -5,7 +5,7 @@ use super::raw::{Given, Raw};
 use super::reader::Reader;
 use super::settings::FILE_SETTING;
 use super::source::Mistakes;
-use super::values::{count, within};
+use super::values::numbers;
 
 /// Everything that is wrong with the settings about CPUs, or the plan that they and this host come to.
 pub fn resolve_placement(given: &Given) -> Result<Placement, Mistakes> {
@@ -14,11 +14,11 @@ pub fn resolve_placement(given: &Given) -> Result<Placement, Mistakes> {
 
 /// How many sockets a node is to have, if anybody has said so.
 pub fn resolve_sockets(given: &Given) -> Result<Option<u32>, Mistakes> {
-    let most = u64::from(u32::MAX);
-    resolve(given, |read| {
-        let sockets = read.optional("max_connections", within(count, (1, most), |n| n.to_string()));
-        Some(sockets.map(|sockets| sockets as u32))
-    })
+    resolve(given, |read| Some(read_sockets(read)))
+}
+
+pub(super) fn read_sockets(read: &mut Reader<'_>) -> Option<u32> {
+    read.optional("max_connections", numbers(1, u32::MAX)).map(|sockets| sockets as u32)
 }
 
 /// What `read` reads, or everything that is wrong with it.

@@ -99,6 +99,16 @@ pub fn show_duration(ms: u64) -> String {
     fits.map_or(format!("{ms}ms"), |(unit, name)| format!("{}{name}", ms / unit))
 }
 
+/// A number as [`count`] reads it.
+pub fn number(n: u64) -> String {
+    n.to_string()
+}
+
+/// A whole number within these bounds.
+pub fn numbers(least: u32, most: u32) -> impl Fn(&str) -> Result<u64, Problem> {
+    within(count, (u64::from(least), u64::from(most)), number)
+}
+
 /// Bytes as [`size`] reads them, in the largest unit that fits.
 pub fn show_size(bytes: u64) -> String {
     let units = [(1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];

@@ -2,12 +2,14 @@
 
 mod affinity;
 mod boot;
+mod clock;
 mod cpus;
 mod name;
 mod tree;
 
 pub use affinity::{Visit, keep_to, visit};
 pub use boot::since_boot;
+pub use clock::unix_ms;
 pub use cpus::{BadCpuList, parse_cpu_list};
 pub use name::hostname;
 pub use tree::read_host;

@@ -14,6 +14,7 @@ use crate::admin::Phase;
 use crate::backplane::kafka::Trouble;
 use crate::backplane::{Embedded, Log, OpenError, Options, Recovered};
 use crate::cluster::Refusal;
+use crate::host::unix_ms;
 use crate::limits::{CONNECTIONS, CORE_BACKLOG, CORES, OWN_FILES};
 use crate::log::LogEvent;
 use crate::mesh::{Address, Inbox, Load, inboxes};
@@ -295,11 +296,6 @@ fn open_files() -> usize {
         libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit);
     }
     usize::try_from(limit.rlim_cur).unwrap_or(usize::MAX)
-}
-
-pub(super) fn unix_ms() -> u64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.unwrap_or_default().as_millis() as u64
 }
 
 impl Running {

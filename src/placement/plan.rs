@@ -168,7 +168,7 @@ impl Pool {
         let free = if shared.is_empty() { free } else { shared };
         let mut cpus: Vec<Cpu> = host.cpus.iter().copied().filter(|cpu| free.has(cpu.cpu)).collect();
         let has_nic = |node| host.nics.iter().any(|nic| nic.node == Some(node));
-        cpus.sort_by_key(|cpu| (thread_of(host, *cpu), !has_nic(cpu.node), cpu.node, cpu.cpu));
+        cpus.sort_by_cached_key(|cpu| (thread_of(host, *cpu), !has_nic(cpu.node), cpu.node, cpu.cpu));
         Self { cpus }
     }
 
@@ -226,12 +226,9 @@ fn choose(host: &Host, wishes: &Wishes, pool: &Pool) -> Chosen {
         let cpus = pool.numbers();
         return Chosen { count: wanted.unwrap_or(granted).min(CORES), cpus, is_pinned: false };
     }
-    let cpus = match wanted {
-        // Whoever asks for a core on each CPU is given that.
-        Some(wanted) if wanted >= pool.cpus.len() => pool.numbers(),
-        _ => pool.without_reserve(host, wishes),
-    };
+    let cpus = pool.without_reserve(host, wishes);
     let count = wanted.unwrap_or(cpus.len()).min(CORES);
+    // Whoever asks for more is given all.
     let cpus = if count > cpus.len() { pool.numbers() } else { cpus };
     Chosen { count, cpus: cpus[..count.min(cpus.len())].to_vec(), is_pinned: true }
 }

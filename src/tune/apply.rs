@@ -104,11 +104,7 @@ impl Applied {
             "# Corepost, {}: made by `corepost tune --apply`; --revert takes it away.",
             size.sockets()
         );
-        let path = root.path(file);
-        if let Some(dir) = path.parent() {
-            fs::create_dir_all(dir).map_err(|error| ApplyError { path: path.clone(), error })?;
-        }
-        write(&path, &[head].into_iter().chain(lines).collect::<Vec<_>>().join("\n"))?;
+        write_new(&root.path(file), &[head].into_iter().chain(lines).collect::<Vec<_>>().join("\n"))?;
         self.files.push(Path::new("/").join(file));
         Ok(())
     }
@@ -151,11 +147,10 @@ fn remember(root: &Root, sysctls: &[(&Knob, Finding)]) -> Result<Before, ApplyEr
             before.sysctls.entry(knob.name.clone()).or_insert_with(|| now.clone());
         }
     }
-    let path = root.path(BEFORE_FILE);
-    if let Some(dir) = path.parent() {
-        fs::create_dir_all(dir).map_err(|error| ApplyError { path: path.clone(), error })?;
-    }
-    write(&path, &serde_json::to_string_pretty(&before).expect("a map of texts is JSON"))?;
+    write_new(
+        &root.path(BEFORE_FILE),
+        &serde_json::to_string_pretty(&before).expect("a map of texts is JSON"),
+    )?;
     Ok(before)
 }
 
@@ -169,6 +164,14 @@ fn read_before(root: &Root) -> Result<Option<Before>, ApplyError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(ApplyError { path, error }),
     }
+}
+
+/// A file of ours, whose folder need not be there. Never one below `/proc`.
+fn write_new(path: &Path, text: &str) -> Result<(), ApplyError> {
+    if let Some(dir) = path.parent() {
+        fs::create_dir_all(dir).map_err(|error| ApplyError { path: path.to_owned(), error })?;
+    }
+    write(path, text)
 }
 
 fn write(path: &Path, text: &str) -> Result<(), ApplyError> {

@@ -21,7 +21,7 @@ impl Root {
 
     /// Bytes of memory; 0 if the host does not say.
     pub fn memory_bytes(&self) -> u64 {
-        let text = self.text(Path::new("proc/meminfo")).unwrap_or_default();
+        let text = fs::read_to_string(self.path("proc/meminfo")).unwrap_or_default();
         let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
         let kib = line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
         kib.unwrap_or(0) << 10
@@ -34,14 +34,7 @@ impl Root {
     fn text(&self, path: &Path) -> Option<String> {
         let text = fs::read_to_string(self.path(path)).ok()?;
         // Tabs stand between the numbers of a sysctl.
-        Some(
-            text.split('\n')
-                .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
-                .collect::<Vec<_>>()
-                .join("\n")
-                .trim()
-                .to_owned(),
-        )
+        Some(text.split_whitespace().collect::<Vec<_>>().join(" "))
     }
 
     /// The hard limit of this process, which it raises itself to at its start.

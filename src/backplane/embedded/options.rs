@@ -1,7 +1,9 @@
 //! What an embedded log is opened with, and what opening it gives.
 
+use crate::backplane::OnThread;
+use crate::backplane::clock::unix_ms;
+use crate::backplane::store;
 use crate::backplane::store::database::Settings;
-use crate::backplane::store::{self, OnThread};
 use crate::limits::{MAILBOX_BYTES, MAILBOX_ENVELOPES, STORE_CACHE_BYTES, STORE_MEMTABLE_BYTES};
 use crate::model::{Durability, Position, Topology};
 use std::sync::Arc;
@@ -46,11 +48,7 @@ impl Options {
             memtable_bytes: STORE_MEMTABLE_BYTES,
             mailbox_envelopes: MAILBOX_ENVELOPES,
             mailbox_bytes: MAILBOX_BYTES,
-            clock: Arc::new(|| {
-                std::time::SystemTime::now()
-                    .duration_since(std::time::UNIX_EPOCH)
-                    .map_or(0, |since| since.as_millis() as u64)
-            }),
+            clock: Arc::new(unix_ms),
             on_thread: Arc::new(|_| ()),
         }
     }

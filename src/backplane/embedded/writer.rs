@@ -13,6 +13,7 @@ use super::{Shared, Trouble};
 use crate::backplane::store::database::StoreError;
 use crate::backplane::store::directory::{Directory, Kind};
 use crate::backplane::store::open_error::OpenError;
+use crate::backplane::thread::spawn;
 use crate::backplane::tidings::Tidings;
 use crate::limits::{BEAT_MS, COMMIT_BYTES, COMMIT_RECORDS, RETRY_UNAVAILABLE_MS, STORE_REOPEN_MS};
 use crate::log::{LogEvent, Ticket};
@@ -33,19 +34,16 @@ pub fn start(
     commands: Receiver<Command>,
 ) -> Result<(JoinHandle<()>, Recovered), OpenError> {
     let (opened, is_open) = crossbeam_channel::bounded(1);
-    let path = dir.to_owned();
-    let run = move || {
-        (options.on_thread)("store");
-        match Writer::open(&path, options, shared) {
-            Ok(mut writer) => {
-                let _ = opened.send(Ok(writer.recovered()));
-                writer.run(&commands);
-            }
-            Err(error) => drop(opened.send(Err(error))),
+    let (path, on_thread) = (dir.to_owned(), options.on_thread.clone());
+    let run = move || match Writer::open(&path, options, shared) {
+        Ok(mut writer) => {
+            let _ = opened.send(Ok(writer.recovered()));
+            writer.run(&commands);
         }
+        Err(error) => drop(opened.send(Err(error))),
     };
     let failed = |error| OpenError::Io { dir: dir.to_owned(), error };
-    let thread = std::thread::Builder::new().name("store".to_owned()).spawn(run).map_err(failed)?;
+    let thread = spawn("store", &on_thread, run).map_err(failed)?;
     let recovered = is_open.recv().map_err(|_| failed(io::Error::other("the store's thread ended")))??;
     Ok((thread, recovered))
 }

@@ -4,6 +4,7 @@
 //! each time and nothing of it is kept. Where it is stands in `sasl.oauthbearer.config`, whose form librdkafka leaves
 //! to its users (KIP-255, KIP-342). No error here holds a token or a part of one.
 
+use crate::backplane::clock::unix_ms;
 use crate::limits::{KAFKA_TOKEN_BYTES, KAFKA_TOKEN_MS};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -16,7 +17,6 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::ptr::null_mut;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What stands before the path in `sasl.oauthbearer.config`.
 const BY_FILE: &str = "token-file=";
@@ -121,11 +121,6 @@ fn read(file: &str, now_ms: u64) -> Result<OAuthToken, NoToken<'_>> {
 fn claims_of(token: &str) -> Claims {
     let payload = token.split('.').nth(1).and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
     payload.and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default()
-}
-
-fn unix_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl fmt::Display for NoToken<'_> {

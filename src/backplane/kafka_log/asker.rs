@@ -4,14 +4,16 @@
 use super::KafkaLogOptions;
 use super::follower::Command;
 use super::patience::Patience;
+use crate::backplane::clock::unix_ms;
 use crate::backplane::kafka::{Bell, History, Offsets, Trouble};
+use crate::backplane::thread::spawn;
 use crate::log::Read;
 use crate::tail::{Begin, Bounds, Ground, Place, Stored, Witness};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{ControlFlow, Range};
 use std::sync::atomic::AtomicBool;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 /// A question.
 pub(super) enum Question {
@@ -69,13 +71,11 @@ pub(super) fn start(
         bell: bell.clone(),
         commands: commands.clone(),
     };
-    let on_thread = options.on_thread.clone();
     let run = move || {
-        on_thread("kafka-ask");
         asker.history.meet_brokers(&asker.offsets);
         asker.run(&asked);
     };
-    let thread = std::thread::Builder::new().name("kafka-ask".into()).spawn(run);
+    let thread = spawn("kafka-ask", &options.on_thread, run);
     thread.map_err(|error| Trouble::Failed { doing: "ask", reason: error.to_string() })?;
     Ok(ask)
 }
@@ -224,8 +224,7 @@ impl Asker {
 
     /// Who was not answered is missing.
     fn young(&mut self, partitions: &[u16], patience: Patience) -> BTreeMap<u16, Option<u64>> {
-        let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
-        let since_ms = Ground::young_from(now_ms, self.retention_ms);
+        let since_ms = Ground::young_from(unix_ms(), self.retention_ms);
         let since: Vec<_> = partitions.iter().map(|&partition| (partition, since_ms)).collect();
         self.first_since(&since, patience)
     }

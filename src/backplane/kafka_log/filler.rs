@@ -5,6 +5,7 @@ use super::KafkaLogOptions;
 use super::asker::first_ms;
 use super::looked::Looked;
 use crate::backplane::kafka::{Bell, History, Offsets, Trouble};
+use crate::backplane::thread::spawn;
 use crate::limits::{DEDUPE_MS, KAFKA_ANSWER_MS, KAFKA_FILL_BATCHES, KAFKA_FILL_RECORDS};
 use crate::model::Topology;
 use crate::tail::{Chunk, Fill, Window};
@@ -60,13 +61,11 @@ pub(super) fn start(
         filled,
         bell: bell.clone(),
     };
-    let on_thread = options.on_thread.clone();
     let run = move || {
-        on_thread("kafka-fill");
         filler.history.meet_brokers(&filler.offsets);
         filler.run(&to_do);
     };
-    let thread = std::thread::Builder::new().name("kafka-fill".into()).spawn(run);
+    let thread = spawn("kafka-fill", &options.on_thread, run);
     thread.map_err(|error| Trouble::Failed { doing: "read history", reason: error.to_string() })?;
     Ok((tasks, taken))
 }

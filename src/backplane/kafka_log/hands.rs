@@ -11,6 +11,7 @@ use super::readers::Sought;
 use super::states::States;
 use super::watch;
 use super::{Deliver, KafkaHealth, KafkaLogOptions};
+use crate::backplane::clock::unix_ms;
 use crate::backplane::index::{Index, IndexError, Kept, Opened};
 use crate::backplane::kafka::{Bell, ReadAt, Told, Trouble};
 use crate::backplane::tidings::Tidings;
@@ -26,7 +27,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::mem::Discriminant;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 /// Everything of it but what records are read from.
 pub(super) struct Hands {
@@ -271,8 +272,7 @@ impl Hands {
 
     /// Buckets that are older than retention go.
     pub fn expire(&mut self) {
-        let now_ms = SystemTime::now().duration_since(UNIX_EPOCH);
-        match self.index.expire(now_ms.map_or(0, |since| since.as_millis() as u64)) {
+        match self.index.expire(unix_ms()) {
             Ok(cuts) => {
                 for cut in cuts {
                     if let Some(stored) = self.kept.get_mut(&cut.partition.0) {

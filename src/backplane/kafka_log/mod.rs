@@ -32,10 +32,10 @@ mod watch;
 
 pub use health::{KafkaHealth, KafkaReading, Reread, StateTrouble};
 
-use super::OnThread;
 use super::index::{Index, IndexOptions, Opened};
 use super::kafka::{Appender, AppenderOptions, Bell, Connection, Trouble};
 use super::store::{self, open_error::OpenError};
+use super::thread::{OnThread, spawn};
 use crate::log::{Append, LogEvent, Read, Revocation, Ticket};
 use crate::model::{Partition, Topology};
 use crossbeam_channel::{Sender, unbounded};
@@ -135,12 +135,7 @@ impl KafkaLog {
             store::readers::start(&reading, &to_read, &options.on_thread).map_err(KafkaLogError::Thread)?;
         let follower = Follower::open(&options, (index, opened), &bell, &commands, pages, &deliver, &health)
             .map_err(KafkaLogError::Kafka)?;
-        let on_thread = options.on_thread.clone();
-        let run = move || {
-            on_thread("kafka-follow");
-            follower.run(&to_obey, &rung);
-        };
-        let thread = std::thread::Builder::new().name("kafka-follow".into()).spawn(run);
+        let thread = spawn("kafka-follow", &options.on_thread, move || follower.run(&to_obey, &rung));
         threads.push(thread.map_err(KafkaLogError::Thread)?);
         Ok(Self { appender, commands, bell, health, threads: Arc::new(Mutex::new(threads)) })
     }

@@ -4,6 +4,7 @@ use super::KafkaLogOptions;
 use super::patience::Patience;
 use super::states::Told;
 use crate::backplane::kafka::{Bell, History, Offsets, ReadEnd, ReadThrough, Trouble};
+use crate::backplane::thread::spawn;
 use crate::limits::{KAFKA_FILL_BATCHES, KAFKA_FILL_RECORDS};
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use std::ops::ControlFlow;
@@ -43,13 +44,11 @@ pub(super) fn start(
         past,
         bell: bell.clone(),
     };
-    let on_thread = options.on_thread.clone();
     let run = move || {
-        on_thread("kafka-state");
         reader.history.meet_brokers(&reader.offsets);
         reader.run(&asked);
     };
-    let thread = std::thread::Builder::new().name("kafka-state".into()).spawn(run);
+    let thread = spawn("kafka-state", &options.on_thread, run);
     thread.map_err(|error| Trouble::Failed { doing: "read the state topic", reason: error.to_string() })?;
     Ok((ask, taken))
 }

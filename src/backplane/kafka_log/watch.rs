@@ -3,6 +3,7 @@
 use super::KafkaLogOptions;
 use super::follower::Command;
 use crate::backplane::kafka::{Bell, Offsets, Place, Trouble};
+use crate::backplane::thread::spawn;
 use crate::limits::{FRESH_MS, KAFKA_WATCH_MS};
 use crate::tail::End;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
@@ -20,9 +21,8 @@ pub(super) fn start(
 ) -> Result<Sender<Vec<u16>>, Trouble> {
     let (watch, watched) = unbounded();
     let mut offsets = Offsets::open(&options.connection, &options.topic)?;
-    let (bell, commands, on_thread) = (bell.clone(), commands.clone(), options.on_thread.clone());
+    let (bell, commands) = (bell.clone(), commands.clone());
     let run = move || {
-        on_thread("kafka-watch");
         run(
             &mut offsets,
             &watched,
@@ -33,7 +33,7 @@ pub(super) fn start(
             begun,
         );
     };
-    let thread = std::thread::Builder::new().name("kafka-watch".into()).spawn(run);
+    let thread = spawn("kafka-watch", &options.on_thread, run);
     thread.map_err(|error| Trouble::Failed { doing: "watch", reason: error.to_string() })?;
     Ok(watch)
 }

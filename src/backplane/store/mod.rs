@@ -17,10 +17,6 @@ mod walk;
 
 use crate::limits::{STORE_BUCKET_MS, STORE_BUCKETS};
 use std::io::{self, Read as _};
-use std::sync::Arc;
-
-/// Called first thing on each of a store's threads with its name: for pinning. fjall's own threads inherit it.
-pub type OnThread = Arc<dyn Fn(&'static str) + Send + Sync>;
 
 /// How long one bucket takes records, of a store that keeps them so long.
 pub fn bucket_ms(retention_ms: u64) -> u64 {

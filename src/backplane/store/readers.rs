@@ -1,6 +1,6 @@
 //! The threads that read: whoever is free takes the read that waits longest, and answers it with one page.
 
-use super::OnThread;
+use crate::backplane::thread::{OnThread, spawn};
 use crate::limits::STORE_READERS;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use std::io;
@@ -28,11 +28,8 @@ pub fn start<A: Answer>(
     NAMES
         .into_iter()
         .map(|name| {
-            let (shared, reads, on_thread) = (shared.clone(), reads.clone(), on_thread.clone());
-            std::thread::Builder::new().name(name.to_owned()).spawn(move || {
-                on_thread(name);
-                run(&*shared, &reads);
-            })
+            let (shared, reads) = (shared.clone(), reads.clone());
+            spawn(name, on_thread, move || run(&*shared, &reads))
         })
         .collect()
 }

@@ -19,7 +19,7 @@ use super::bell::Bell;
 use super::connection::Connection;
 use super::offsets::Offsets;
 use super::trouble::Trouble;
-use crate::backplane::OnThread;
+use crate::backplane::thread::{OnThread, spawn};
 use crate::limits::{KAFKA_ANSWER_MS, KAFKA_COUNT_MS, KAFKA_GIVE_UP_MS};
 use crate::log::{Append, LogEvent};
 use crate::model::Topology;
@@ -88,12 +88,9 @@ impl Appender {
             health.clone(),
             to_append,
         )?;
-        let counts = spawn("kafka-count", {
+        let counts = start_thread("kafka-count", &options.on_thread, {
             let commands = commands.clone();
-            move || {
-                (options.on_thread)("kafka-count");
-                count(&offsets, &is_over, &commands);
-            }
+            move || count(&offsets, &is_over, &commands)
         })?;
         let threads = Threads { appends, _counting: counting, counts };
         Ok(Self { commands, health, threads: Arc::new(Mutex::new(Some(threads))) })
@@ -137,8 +134,8 @@ fn start(
     commands: Receiver<Command>,
 ) -> Result<JoinHandle<()>, Trouble> {
     let (made, is_made) = bounded(1);
-    let thread = spawn("kafka-append", move || {
-        (options.on_thread)("kafka-append");
+    let on_thread = options.on_thread.clone();
+    let thread = start_thread("kafka-append", &on_thread, move || {
         let (bell, rung) = Bell::new();
         match Writer::open(connection, options, deliver, brokers, health, bell) {
             Ok(mut writer) => {
@@ -153,9 +150,13 @@ fn start(
     Ok(thread)
 }
 
-fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Trouble> {
-    let thread = std::thread::Builder::new().name(name.to_owned()).spawn(run);
-    thread.map_err(|error| Trouble::Failed { doing: "append", reason: error.to_string() })
+fn start_thread(
+    name: &'static str,
+    on_thread: &OnThread,
+    run: impl FnOnce() + Send + 'static,
+) -> Result<JoinHandle<()>, Trouble> {
+    spawn(name, on_thread, run)
+        .map_err(|error| Trouble::Failed { doing: "append", reason: error.to_string() })
 }
 
 /// Counts the brokers now and then: more of them want fewer producers, and fewer more.
