@@ -1,7 +1,7 @@
 //! A device over all its connections: the client's machine of the product, on a thread, with a balancer to ask.
 
 use crate::fleet::Balancer;
-use crate::support::{Got, PATIENCE, Peer, eventually_in, frame, upgrade_request};
+use crate::support::{Got, PATIENCE, Peer, frame, upgrade_request};
 use corepost::client::{Client, Delivery, Ending, Letter, Options, Output, Stats};
 use corepost::model::{ClientId, Heard, Now};
 use corepost::wire::json::Hearing;
@@ -226,10 +226,19 @@ impl Drop for Device {
     }
 }
 
-/// Waits until all are live; within so long.
+/// Waits until all are live at once; within so long.
 pub fn all_live<'d>(devices: impl IntoIterator<Item = &'d Device>, patience: Duration) {
+    let begun = Instant::now();
     let devices: Vec<_> = devices.into_iter().collect();
-    eventually_in("all devices are live", patience, || devices.iter().all(|device| device.life().is_live));
+    loop {
+        let away: Vec<_> = devices.iter().filter(|device| !device.life().is_live).collect();
+        if away.is_empty() {
+            return;
+        }
+        let diary = |device: &&&Device| (device.client.clone(), device.life().diary.clone());
+        assert!(begun.elapsed() < patience, "never live: {:#?}", away.iter().map(diary).collect::<Vec<_>>());
+        std::thread::sleep(GLANCE);
+    }
 }
 
 /// The thread's own.

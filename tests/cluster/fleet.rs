@@ -1,10 +1,10 @@
 //! The nodes of one story, and the balancer before them.
 
 use crate::kafka_support::{Cluster, corepost, errors, text};
-use crate::support::{Place, Server};
+use crate::support::{Api, Place, Server};
 use corepost::model::{IdRef, Topology};
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 /// Silence after which a node is dead, in every story.
@@ -18,6 +18,13 @@ pub fn kafka() -> &'static Cluster {
     KAFKA.get_or_init(|| Cluster::start("cluster", 1, ""))
 }
 
+/// Stories of whole clusters take turns: up to six nodes and four brokers are enough for a machine of two CPUs, and what
+/// nodes think of one another's silence is not to hang on who else is tested. One that fails leaves its turn to the next.
+fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Nodes by ordinal, with topics of their own.
 pub struct Fleet {
     name: &'static str,
@@ -27,6 +34,7 @@ pub struct Fleet {
     pub nodes: Vec<Option<Server>>,
     /// Where clients are sent.
     pub balancer: Balancer,
+    _turn: MutexGuard<'static, ()>,
 }
 
 /// What a plain balancer knows: addresses by ordinal, of those that clients are sent to.
@@ -62,6 +70,7 @@ impl Fleet {
             places: Vec::new(),
             nodes: Vec::new(),
             balancer: Balancer::default(),
+            _turn: turn(),
         };
         fleet.make_topics();
         fleet
@@ -160,6 +169,45 @@ impl Fleet {
     pub fn alive(&self) -> impl Iterator<Item = &Server> {
         self.nodes.iter().flatten()
     }
+}
+
+/// Where a story failed, what each node thinks of the others tells more than its log.
+impl Drop for Fleet {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        for (ordinal, node) in self.nodes.iter().enumerate() {
+            let Some(node) = node else { continue };
+            println!("node {ordinal} at {}:", node.addr);
+            // A second panic would end the process, and with it what is told here; the node may be stopped, or gone.
+            let answer =
+                TcpStream::connect(node.admin).and_then(|to| Api::over(to).ask("GET", "/metrics", b""));
+            let metrics =
+                answer.map_or_else(|error| error.to_string(), |it| String::from_utf8_lossy(&it.body).into());
+            metrics.lines().filter(|line| tells_of_others(line)).for_each(|line| println!("  {line}"));
+        }
+    }
+}
+
+/// A series of the cluster, of what was dropped, or of what waits, that is not 0.
+fn tells_of_others(line: &str) -> bool {
+    const OF: [&str; 12] = [
+        "cluster_",
+        "links",
+        "hellos",
+        "node_records",
+        "post_",
+        "partition",
+        "drops",
+        "refusals",
+        "sessions",
+        "mesh_depth",
+        "view_changes",
+        "late_turns",
+    ];
+    let name = line.strip_prefix("corepost_");
+    name.is_some_and(|name| OF.iter().any(|of| name.starts_with(of))) && !line.ends_with(" 0")
 }
 
 /// A client whose mailbox lies in this partition: eight of them have homes on all nodes.
