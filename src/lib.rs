@@ -60,6 +60,8 @@ pub mod mesh;
 #[cfg(feature = "serve")]
 pub mod net;
 #[cfg(feature = "serve")]
+pub mod top;
+#[cfg(feature = "serve")]
 pub mod tune;
 
 #[cfg(feature = "serve")]

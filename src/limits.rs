@@ -399,8 +399,12 @@ pub const BACKOFF_MOST_MS: u64 = 30_000;
 pub const BACKOFF_FORGIVEN_MS: u64 = 10_000;
 /// Time a client gives the network from connect to upgrade. Later: it tries again.
 pub const CONNECT_MS: u64 = 10_000;
-/// Bytes of a node's answer that `where` takes in. More: it fails, and says that the answer is not whole.
+/// Bytes of a node's answer that `where` and `top` take in. More: it counts as none, and is said to be not whole.
 pub const ANSWER_BYTES: usize = 4 << 20;
+/// Nodes that `top` watches: each takes a thread. More: a mistake in its arguments.
+pub const TOP_NODES: usize = 64;
+/// Lines of a picture that `top --once` writes. Those beyond are not shown: the worst come first.
+pub const TOP_LINES: u16 = 500;
 /// What a client waits beyond the server's own deadlines before it takes the server for dead.
 pub const CLIENT_SLACK_MS: u64 = 5_000;
 /// Tokens in a row that a server may refuse before a client gives up.

@@ -10,6 +10,7 @@ mod remote;
 mod send;
 mod serve;
 mod token;
+mod top;
 mod topics;
 mod tune;
 mod version;
@@ -64,6 +65,9 @@ enum Command {
     /// Compare this host's settings with what a node needs
     #[command(after_help = tune::EXAMPLES)]
     Tune(tune::Tune),
+    /// Watch nodes, cores and partitions at work
+    #[command(after_help = top::EXAMPLES)]
+    Top(top::Top),
     /// Find a client: its home, and where each of its sessions is
     #[command(after_help = where_is::EXAMPLES)]
     Where(where_is::Where),
@@ -90,6 +94,7 @@ pub fn run() -> Exit {
         Command::Topics(topics) => topics.run(),
         Command::Placement(placement) => placement.run(),
         Command::Tune(tune) => tune.run(),
+        Command::Top(top) => top.run(),
         Command::Where(it) => it.run(),
         Command::Version => version::run(),
     }
