@@ -143,7 +143,12 @@ impl World {
                 let truth = truth_of(log, self.kafka.log_epoch, &self.truth, &self.former);
                 self.processes[&life].is_draining || truth.cuts.contains_key(&partition.0)
             }
-            CloseCode::TryLater => self.is_rough || self.now.mono_ms < self.talk_until_ms + 40_000,
+            // What a newer version has written waits for a home that can read it.
+            CloseCode::TryLater => {
+                self.is_rough
+                    || self.now.mono_ms < self.talk_until_ms + 40_000
+                    || self.processes.values().any(|process| process.given_up.contains(&partition.0))
+            }
             _ => false,
         };
         assert!(is_true, "{} is closed with {code:?}", conn.client);
