@@ -6,6 +6,8 @@
 
 mod board;
 mod picture;
+#[cfg(test)]
+mod rig;
 mod scrape;
 mod seen;
 

@@ -110,8 +110,9 @@ impl Widget for &Picture<'_> {
         // Where there is no room for all, every node is shown first, then the worst of the rest.
         let room = area.height.saturating_sub(1);
         let nodes = nodes.min(room);
-        let partitions = partitions.min((room - nodes) / 3 + (room - nodes).saturating_sub(cores) / 3 * 2);
-        let cores = cores.min(room - nodes - partitions);
+        let room = room - nodes;
+        let partitions = partitions.min(room.saturating_sub(cores).max(room / 3));
+        let cores = cores.min(room - partitions);
         let heights = [nodes, cores, partitions].map(Constraint::Length);
         let [nodes, cores, partitions, foot] =
             Layout::vertical([heights[0], heights[1], heights[2], Constraint::Min(1)]).areas(area);
@@ -246,7 +247,7 @@ const GIB: f64 = 1_024.0 * MIB;
 
 #[cfg(test)]
 mod tests {
-    use super::super::board::tests::two_nodes;
+    use super::super::rig::two_nodes;
     use super::*;
 
     fn picture(board: &Board) -> Picture<'_> {
