@@ -130,15 +130,22 @@ fn watch(
     heard: &Receiver<Heard>,
     seen: &mut [Seen],
 ) -> io::Result<()> {
-    let (mut order, mut skip) = (Order::default(), 0_usize);
+    let (mut order, mut skip, mut is_new) = (Order::default(), 0_usize, true);
     loop {
-        heard.try_iter().for_each(|(node, answer)| seen[node].hear(answer));
-        let board = Board::of(seen, order);
-        skip = skip.min(board.cores.len().saturating_sub(1));
-        let foot = "s order of cores   ↑ ↓ scroll them   q leave";
-        let picture = Picture { board: &board, order, skip, foot };
-        terminal.draw(|frame| frame.render_widget(&picture, frame.area()))?;
-        if !event::poll(GLANCE)? {
+        for (node, answer) in heard.try_iter() {
+            seen[node].hear(answer);
+            is_new = true;
+        }
+        if is_new {
+            let board = Board::of(seen, order);
+            skip = skip.min(board.cores.len().saturating_sub(1));
+            let foot = "s order of cores   ↑ ↓ scroll them   q leave";
+            let picture = Picture { board: &board, order, skip, foot };
+            terminal.draw(|frame| frame.render_widget(&picture, frame.area()))?;
+        }
+        // A key, or another size of the terminal.
+        is_new = event::poll(GLANCE)?;
+        if !is_new {
             continue;
         }
         let Event::Key(KeyEvent { code, modifiers, .. }) = event::read()? else { continue };
