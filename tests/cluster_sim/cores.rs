@@ -147,7 +147,7 @@ impl World {
             CloseCode::TryLater => {
                 self.is_rough
                     || self.now.mono_ms < self.talk_until_ms + 40_000
-                    || self.processes.values().any(|process| process.given_up.contains(&partition.0))
+                    || self.processes.values().any(|process| process.owns_in_vain(partition.0))
             }
             _ => false,
         };

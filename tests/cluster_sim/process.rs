@@ -70,6 +70,12 @@ pub struct Consumer {
 pub const PONG_TIMEOUT_MS: u64 = 4_000;
 
 impl Process {
+    /// Whether this is the home of a partition that it cannot read.
+    pub fn owns_in_vain(&self, partition: u16) -> bool {
+        let is_owned = self.keepers.get(&partition).is_some_and(|keeper| keeper.is_owned);
+        is_owned && self.given_up.contains(&partition)
+    }
+
     pub fn new(
         plan: &Plan,
         birth: Birth,
