@@ -43,6 +43,13 @@ def build(options):
     return programs
 
 
+def shared_host(ordinal):
+    """Several nodes, a broker and a generator on one host: cores take turns on its CPUs, all other threads run where there
+    is room. By itself each node would take the host for its own, and all would keep the same CPUs for the same roles."""
+    everywhere = f"0-{os.cpu_count() - 1}"
+    return ("--cpus", ordinal % os.cpu_count(), "--backplane-cpus", everywhere, "--store-cpus", everywhere)
+
+
 class Kafka:
     """One real broker. It ends with this process."""
 
@@ -169,7 +176,7 @@ class Bench:
         create = [self.programs["corepost"], "topics", "create", *map(str, ours)]
         subprocess.run(create, check=True, stdout=subprocess.DEVNULL, timeout=120)
         commands = [[self.programs["corepost"], "serve", *ours, "--node", n, "--listen", "127.0.0.1:0",
-                     "--admin", "127.0.0.1:0", "--cores", 1, "--drain-window", "0s",
+                     "--admin", "127.0.0.1:0", *shared_host(n), "--drain-window", "0s",
                      "--node-timeout", f"{NODE_TIMEOUT}s", "--data", self.scratch / f"{prefix}-{n}"] for n in range(count)]
         with self.started(commands) as nodes:
             yield Cluster(nodes, self.options.partitions, prefix)
@@ -187,7 +194,7 @@ class Bench:
     def embedded(self):
         """One node without Kafka."""
         command = [self.programs["corepost"], "serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0",
-                   "--cores", 1, "--drain-window", "0s", "--data", self.scratch / self.name("embedded")]
+                   *shared_host(0), "--drain-window", "0s", "--data", self.scratch / self.name("embedded")]
         with self.started([command]) as nodes:
             yield Cluster(nodes, self.options.partitions)
 

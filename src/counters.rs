@@ -57,6 +57,8 @@ words! {
         HeadTooSlow = "head_too_slow",
         /// A connection from an address in `--proxy-from` without a good PROXY header in time.
         ProxyHeader = "proxy_header",
+        /// A TLS handshake that failed, or a plain request where TLS is spoken.
+        TlsHandshake = "tls_handshake",
         /// A foreign origin, or proxy headers in development mode.
         ForeignOrigin = "foreign_origin",
         /// A client with as many sessions as it may have.

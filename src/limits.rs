@@ -107,6 +107,14 @@ pub const FRAME_POOL_BYTES: usize = 1 << 20;
 pub const READ_BYTES: usize = 4 << 10;
 /// The same after a read that brought as many: a long message is coming.
 pub const READ_BYTES_LONG: usize = 64 << 10;
+/// Bytes of a TLS record, without what TLS adds (RFC 8446 §5.1): longer ones leave as several.
+pub const TLS_RECORD_BYTES: usize = 16 << 10;
+/// Bytes that are held of a TLS record that is not whole, or of a message of the handshake. More: the connection ends. A
+/// record has 18,437 at most (RFC 5246 §6.2.3), and what a client says first far fewer.
+pub const TLS_PARTIAL_BYTES: usize = 20 << 10;
+/// Handshakes of TLS that a core begins in one turn; more wait for the next: each is a signature and an agreement on a key,
+/// 0.2 ms with an elliptic curve and 1 ms with RSA, for which sessions would wait.
+pub const HANDSHAKES_PER_TURN: usize = 4;
 /// Things a core has to do for others at the end of a turn. More: the turn ends at once, so that what is read later in
 /// it waits for less, and what was written to last is still in the processor's cache.
 pub const OUTPUTS_PER_TURN: usize = 64;

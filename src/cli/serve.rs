@@ -3,7 +3,9 @@
 use super::{Exit, Flags, logging, say};
 use crate::admin::{Admin, Supervisor};
 use crate::backplane::kafka::Trouble;
-use crate::config::{ClusterConfig, ClusterTopics, ClusterTrouble, Config, check_cluster, resolve};
+use crate::config::{
+    ClusterConfig, ClusterTopics, ClusterTrouble, Config, KeyFileMistake, check_cluster, resolve,
+};
 use crate::node::{Ending, Node, NodeConfig, Running, StartError};
 use crate::placement::Plan;
 use clap::Args;
@@ -24,7 +26,8 @@ Examples:
   corepost serve --config corepost.toml --log-format json     in a container
   corepost serve --kafka k1:9092,k2:9092 --node 3             a node of a cluster; `corepost topics create` comes first
 When it is ready it prints one line: ready listen=IP:PORT admin=IP:PORT
-SIGTERM drains: every session is told its own moment to go. SIGHUP reads the key files again.";
+SIGTERM drains: every session is told its own moment to go. SIGHUP reads the files
+of keys and the certificate again.";
 
 /// Beyond the drain window, this long is waited for what is under way.
 const GRACE: Duration = Duration::from_secs(9);
@@ -152,11 +155,22 @@ fn read_keys_again(config: &Config, running: &Running) {
             running.renew_access(access);
             info!("keys were read again; sessions stay until their tokens expire");
         }
-        Err(mistakes) => {
-            for mistake in mistakes {
-                warn!(setting = mistake.setting, "{}; the keys stay as they were", mistake.problem);
-            }
+        Err(mistakes) => stay(mistakes, "the keys stay as they were"),
+    }
+    match config.read_tls_again() {
+        Ok(None) => {}
+        Ok(Some(tls)) => {
+            running.renew_tls(tls);
+            info!("the certificate was read again; connections stay as they are");
         }
+        Err(mistakes) => stay(mistakes, "the certificate stays as it was"),
+    }
+}
+
+/// What could not be read again.
+fn stay(mistakes: Vec<KeyFileMistake>, what_stays: &str) {
+    for KeyFileMistake { setting, problem } in mistakes {
+        warn!(setting, "{problem}; {what_stays}");
     }
 }
 

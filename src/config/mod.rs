@@ -13,6 +13,7 @@ mod resolved;
 mod settings;
 mod some;
 mod source;
+mod tlsfiles;
 mod values;
 
 pub use cluster::{ClusterConfig, ONE_COPY};
@@ -27,4 +28,5 @@ pub use resolved::{Config, Driver, LogFormat, LogLevel, LogOutput};
 pub use settings::{Setting, all as all_settings, of_topics};
 pub use some::{resolve_placement, resolve_sockets};
 pub use source::{Mistake, Mistakes, Source};
+pub use tlsfiles::TlsFiles;
 pub use values::{duration, show_duration, show_size, size};

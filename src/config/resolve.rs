@@ -9,6 +9,7 @@ use super::resolved::{Config, Driver, LogFormat, LogLevel, LogOutput};
 use super::settings::{FILE_SETTING, Setting, all};
 use super::some::read_sockets;
 use super::source::{Mistakes, Source};
+use super::tlsfiles::TlsFiles;
 use super::values::{
     Problem, address, count, duration, number, numbers, show_duration, show_size, size, unless_off, within,
     word,
@@ -17,8 +18,10 @@ use crate::access::{Origins, Proxies, Rate, SendRates};
 use crate::limits::{MESSAGE_BYTES, PAGE_BYTES, PUBLISH_BYTES, RATE_MOST, SESSIONS_MOST};
 use crate::model::Durability;
 use crate::placement::{Note, Plan};
+use rustls::ServerConfig;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// A good configuration and where each of its values comes from.
 #[derive(Clone, Debug)]
@@ -52,6 +55,7 @@ pub fn resolve(given: &Given) -> Result<Effective, Mistakes> {
         Default::default()
     });
     notes.extend(key_files.notes());
+    let (tls_files, tls) = tls(read);
     let config = Config {
         listen: read.required("listen", address),
         admin: read.required("admin", address),
@@ -88,12 +92,25 @@ pub fn resolve(given: &Given) -> Result<Effective, Mistakes> {
         },
         key_files,
         access,
+        tls_files,
+        tls,
         proxies: proxies(read),
     };
     judge(read, &config, &mut notes);
     let (asked, mistakes) = reader.done();
     debug_assert!(all().all(|s| asked.contains(&s.key)), "a setting nobody reads: {asked:?}");
     if mistakes.is_empty() { Ok(Effective { config, notes, raw }) } else { Err(Mistakes(mistakes)) }
+}
+
+/// Where the certificate is, and what is in it.
+fn tls(read: &mut Reader<'_>) -> (Option<TlsFiles>, Option<Arc<ServerConfig>>) {
+    let (cert, key) = (read.optional("tls_cert", path), read.optional("tls_key", path));
+    let files = TlsFiles::of(cert, key).map_err(|alone| vec![alone]);
+    let both = files.and_then(|files| Ok((files.clone(), files.map(|files| files.read()).transpose()?)));
+    both.unwrap_or_else(|wrong| {
+        wrong.into_iter().for_each(|mistake| read.mistake(mistake.setting, mistake.problem));
+        (None, None)
+    })
 }
 
 /// What must hold between settings that are each good in themselves.

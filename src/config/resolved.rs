@@ -2,12 +2,15 @@
 
 use super::cluster::ClusterConfig;
 use super::keyfiles::{KeyFileMistake, KeyFiles};
+use super::tlsfiles::TlsFiles;
 use crate::access::{Access, Proxies, Rate, SendRates};
 use crate::model::Durability;
 use crate::placement::Plan;
 use crate::words::words;
+use rustls::ServerConfig;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 words! {
     /// What serves the sockets.
@@ -117,6 +120,10 @@ pub struct Config {
     pub key_files: KeyFiles,
     /// What was in them, and the origins.
     pub access: Access,
+    /// Where the certificate is, to read it again; `None`: connections are plain.
+    pub tls_files: Option<TlsFiles>,
+    /// What was in it.
+    pub tls: Option<Arc<ServerConfig>>,
     /// Who begins connections with a PROXY header. None in development mode.
     pub proxies: Proxies,
 }
@@ -130,5 +137,10 @@ impl Config {
     /// What is in the files of keys now: for SIGHUP. On a mistake the old ones should stay in use.
     pub fn read_access_again(&self) -> Result<Access, Vec<KeyFileMistake>> {
         self.key_files.read(self.access.origins.clone())
+    }
+
+    /// The certificate as it is now: for SIGHUP. On a mistake the old one should stay in use.
+    pub fn read_tls_again(&self) -> Result<Option<Arc<ServerConfig>>, Vec<KeyFileMistake>> {
+        self.tls_files.as_ref().map(TlsFiles::read).transpose()
     }
 }

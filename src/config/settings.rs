@@ -119,6 +119,13 @@ pub const SETTINGS: &[Setting] = &[
         "FILE",
         "Opens the HTTP API: one key a line, 16 to 256 characters, `#` comments",
     ),
+    unset(
+        ACCESS,
+        "tls_cert",
+        "FILE",
+        "Speak TLS 1.2 and 1.3: the certificate and those that vouch for it, PEM [default: plain connections]",
+    ),
+    unset(ACCESS, "tls_key", "FILE", "The certificate's private key, PEM; both are read again on SIGHUP"),
     Setting {
         many: true,
         ..unset(

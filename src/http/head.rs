@@ -91,6 +91,12 @@ impl Incoming {
         Ok(Some(head))
     }
 
+    /// All that is held, to be opened first.
+    pub fn take(&mut self) -> Vec<u8> {
+        self.searched = 0;
+        std::mem::take(&mut self.bytes)
+    }
+
     /// The bytes behind the head.
     pub fn rest(self) -> Vec<u8> {
         self.bytes

@@ -11,6 +11,7 @@ mod listener;
 mod reader;
 mod round;
 mod socket;
+mod tls;
 mod writer;
 
 pub use buffers::{Pool, Size};
@@ -20,4 +21,5 @@ pub use listener::{AcceptError, Bound, ListenError, Listener, bind};
 pub use reader::{Reader, Took};
 pub use round::{Round, step_back};
 pub use socket::{Ended, Socket, half_close, silence};
-pub use writer::{Sent, Writer};
+pub use tls::{Tls, TlsError, is_tls};
+pub use writer::{Opened, Sent, Writer};

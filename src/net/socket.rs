@@ -1,5 +1,7 @@
-//! One stream socket of a core, and what can be done to it without waiting.
+//! One stream socket of a core, plain or TLS, and what can be done to it without waiting.
 
+use super::Handoff;
+use super::tls::{Tls, TlsError};
 use monoio::io::{AsyncReadRent, AsyncWriteRentExt};
 use monoio::net::UnixStream;
 use std::io;
@@ -13,7 +15,11 @@ pub struct Ended;
 ///
 /// monoio's `UnixStream` works on any stream socket and is 8 bytes; its `TcpStream` carries 72 bytes of cached
 /// addresses, which an idle session would pay for.
-pub struct Socket(pub(super) UnixStream);
+pub struct Socket {
+    pub(super) stream: UnixStream,
+    /// `None`: what is written goes out as it is.
+    pub(super) tls: Option<Box<Tls>>,
+}
 
 impl Socket {
     /// Makes a descriptor a socket of this core.
@@ -21,15 +27,38 @@ impl Socket {
         let stream = std::os::unix::net::UnixStream::from(fd);
         // On io_uring a waiting read is the kernel's, but only for a blocking descriptor; epoll needs the other kind.
         stream.set_nonblocking(monoio::utils::is_legacy())?;
-        Ok(Self(UnixStream::from_std(stream)?))
+        Ok(Self { stream: UnixStream::from_std(stream)?, tls: None })
     }
 
-    /// Back to a bare descriptor, for another core. No operation is in flight, or this panics: whoever holds a
+    /// The socket that another core has handed over, and what was read from it already.
+    pub fn receive(handoff: Handoff) -> io::Result<(Self, Vec<u8>)> {
+        let Handoff { fd, tls, unread } = handoff;
+        Ok((Self { tls, ..Self::adopt(fd)? }, unread))
+    }
+
+    /// For another core, with what was read from it already. No operation is in flight, or this panics: whoever holds a
     /// `Socket` and no future of it has awaited them all.
     #[allow(unsafe_code)]
-    pub fn release(self) -> OwnedFd {
+    pub fn hand_over(self, unread: Vec<u8>) -> Handoff {
         // SAFETY: `into_raw_fd` gives up the only owner of this descriptor.
-        unsafe { OwnedFd::from_raw_fd(self.0.into_raw_fd()) }
+        let fd = unsafe { OwnedFd::from_raw_fd(self.stream.into_raw_fd()) };
+        Handoff { fd, tls: self.tls, unread }
+    }
+
+    /// From now on it is TLS. What came already is its beginning; what the peer said in it is appended to `plain`.
+    pub fn secure(&mut self, tls: Tls, came: &mut [u8], plain: &mut Vec<u8>) -> Result<(), TlsError> {
+        let tls = self.tls.insert(Box::new(tls));
+        open(&self.stream, tls, came, plain)
+    }
+
+    /// What is written reaches the peer: it is plain, or the handshake is over.
+    pub fn is_open(&self) -> bool {
+        self.tls.as_ref().is_none_or(|tls| tls.is_open())
+    }
+
+    /// Memory of what TLS holds of records that are not whole.
+    pub fn held_bytes(&self) -> usize {
+        self.tls.as_ref().map_or(0, |tls| tls.held_bytes())
     }
 
     /// A peer that takes nothing of what was written for so long is gone (TCP_USER_TIMEOUT): a write that waits for
@@ -39,7 +68,7 @@ impl Socket {
         use std::os::fd::AsRawFd;
         // SAFETY: a call on an open descriptor with a pointer to an integer and its size.
         unsafe {
-            let (fd, value) = (self.0.as_raw_fd(), (&raw const ms).cast());
+            let (fd, value) = (self.stream.as_raw_fd(), (&raw const ms).cast());
             libc::setsockopt(fd, libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT, value, size_of::<u32>() as u32);
         }
     }
@@ -47,24 +76,63 @@ impl Socket {
     /// Waits until there is something to read, or the end. May be dropped at any time, but then the socket can
     /// not be released any more.
     pub async fn ready(&self) {
-        let _ = self.0.readable(false).await;
+        let _ = self.stream.readable(false).await;
     }
 
     /// Reads into the empty `buffer`, which comes back either way. Await it to the end, after [`Socket::ready`].
+    ///
+    /// With TLS it may come back empty though the peer is there: what came says nothing yet.
     pub async fn read(&mut self, buffer: Vec<u8>) -> (Result<(), Ended>, Vec<u8>) {
-        let (result, buffer) = self.0.read(buffer).await;
-        (if matches!(result, Ok(1..)) { Ok(()) } else { Err(Ended) }, buffer)
+        let (result, mut buffer) = self.stream.read(buffer).await;
+        let came = if matches!(result, Ok(1..)) { Ok(()) } else { Err(Ended) };
+        let Some(tls) = self.tls.as_mut().filter(|_| came.is_ok()) else { return (came, buffer) };
+        let mut plain = Vec::new();
+        let opened = open(&self.stream, tls, &mut buffer, &mut plain);
+        buffer.clear();
+        buffer.append(&mut plain);
+        let is_over = opened.is_err() || (tls.has_heard_all() && buffer.is_empty());
+        (if is_over { Err(Ended) } else { Ok(()) }, buffer)
     }
 
-    /// Writes all of `bytes`. False: the peer is gone.
+    /// Writes all of `bytes`. False: the peer is gone, or cannot be told anything yet.
     pub async fn write(&mut self, bytes: Vec<u8>) -> bool {
-        self.0.write_all(bytes).await.0.is_ok()
+        let bytes = match &mut self.tls {
+            None => bytes,
+            Some(tls) => {
+                let mut sealed = Vec::with_capacity(bytes.len() + 64);
+                if !tls.seal(&bytes, &mut sealed) {
+                    return false;
+                }
+                sealed
+            }
+        };
+        self.stream.write_all(bytes).await.0.is_ok()
     }
+
+    /// We send no more: the peer sees the end after what was written, with TLS also that nothing was cut off.
+    pub fn finish(&mut self) {
+        if let Some(tls) = &mut self.tls {
+            let mut sealed = Vec::new();
+            tls.close(&mut sealed);
+            // Whoever has no room even for this has stopped reading.
+            let _ = send_now(borrow(&self.stream), &sealed);
+        }
+        half_close(&*self);
+    }
+}
+
+/// Opens what came. What TLS itself must tell the peer is written at once: it is a few hundred bytes, or in a handshake
+/// some thousand, for which a socket on which nothing else is written has room.
+fn open(stream: &UnixStream, tls: &mut Tls, came: &mut [u8], plain: &mut Vec<u8>) -> Result<(), TlsError> {
+    let mut answer = Vec::new();
+    let opened = tls.open(came, plain, &mut answer);
+    let is_told = answer.is_empty() || send_now(borrow(stream), &answer).is_ok_and(|it| it == answer.len());
+    if is_told { opened } else { opened.and(Err(TlsError::Peer("the peer takes nothing".into()))) }
 }
 
 impl AsFd for Socket {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        borrow(&self.0)
+        borrow(&self.stream)
     }
 }
 

@@ -2,9 +2,13 @@
 //!
 //! A buffer is lent only until the kernel has taken its bytes, which is at once as long as the peer keeps up. Where
 //! it does not, the rest stays with the [`Writer`] and its core waits, by [`Writer::writable`], until there is room.
+//!
+//! With TLS the connection's keys live here, for both ways. What is collected is sealed as it is sent, in the order in
+//! which it was collected.
 
 use super::socket::{borrow, send_now};
-use super::{Pool, Reader, Size, Socket};
+use super::tls::Tls;
+use super::{Ended, Pool, Reader, Size, Socket};
 use monoio::net::UnixStream;
 use std::future::Future;
 use std::io;
@@ -16,6 +20,18 @@ pub struct Writer {
     /// Collected and not taken by the kernel. Has no memory while there is nothing.
     pending: Vec<u8>,
     stream: Rc<UnixStream>,
+    secure: Option<Box<Secure>>,
+}
+
+/// What only a connection with TLS needs.
+struct Secure {
+    tls: Tls,
+    /// So many bytes at the beginning of `pending` are sealed.
+    sealed: usize,
+    /// Since when what has come is no whole record.
+    partial_since_ms: u64,
+    /// Bytes of that which somebody has counted.
+    counted: usize,
 }
 
 /// What became of a send.
@@ -32,10 +48,20 @@ pub enum Sent {
 impl Socket {
     /// For a session: a side to read, which its task owns, and one to write, which the core's table keeps.
     pub fn split(self) -> (Reader, Writer) {
-        let stream = Rc::new(self.0);
-        let writer = Writer { pending: Vec::new(), stream: Rc::clone(&stream) };
+        let stream = Rc::new(self.stream);
+        let secure =
+            self.tls.map(|tls| Box::new(Secure { tls: *tls, sealed: 0, partial_since_ms: 0, counted: 0 }));
+        let writer = Writer { pending: Vec::new(), stream: Rc::clone(&stream), secure };
         (Reader(stream), writer)
     }
+}
+
+/// What a peer has said in the bytes that came.
+pub struct Opened<'b> {
+    /// What it said.
+    pub plain: &'b mut [u8],
+    /// It says no more, or cannot be understood.
+    pub is_end: bool,
 }
 
 impl Writer {
@@ -45,6 +71,65 @@ impl Writer {
             self.pending = pool.take(Size::Frame);
         }
         &mut self.pending
+    }
+
+    /// What the peer says in `came`, which is read into `room` if it was sealed.
+    pub fn open<'b>(&mut self, came: &'b mut [u8], room: &'b mut Vec<u8>, now_ms: u64) -> Opened<'b> {
+        let Some(secure) = &mut self.secure else { return Opened { plain: came, is_end: false } };
+        let (was_whole, mut answer) = (secure.tls.held_bytes() == 0, Vec::new());
+        room.clear();
+        let opened = secure.tls.open(came, room, &mut answer);
+        if was_whole {
+            secure.partial_since_ms = now_ms;
+        }
+        // It was sealed before what is collected and not sealed yet, so it leaves before that.
+        self.pending.splice(secure.sealed..secure.sealed, answer.iter().copied());
+        secure.sealed += answer.len();
+        Opened { plain: room, is_end: opened.is_err() || secure.tls.has_heard_all() }
+    }
+
+    /// Has the memory of a record that is not whole counted: `change` is told what was counted and what is held now. An
+    /// error of it leaves the count as it was.
+    pub fn count_held<E>(&mut self, change: impl FnOnce(usize, usize) -> Result<(), E>) -> Result<(), E> {
+        let Some(secure) = self.secure.as_mut() else { return Ok(()) };
+        let held = secure.tls.held_bytes();
+        change(secure.counted, held)?;
+        secure.counted = held;
+        Ok(())
+    }
+
+    /// What was counted and is not any more: the connection goes.
+    pub fn uncount_held(&mut self) -> usize {
+        self.secure.as_mut().map_or(0, |secure| std::mem::take(&mut secure.counted))
+    }
+
+    /// Since when a record is not whole.
+    pub fn incomplete_since(&self) -> Option<u64> {
+        let secure = self.secure.as_ref()?;
+        (secure.tls.held_bytes() > 0).then_some(secure.partial_since_ms)
+    }
+
+    /// Makes what was collected ready to be sent; `is_last`: nothing is collected after it.
+    pub fn seal(&mut self, is_last: bool, pool: &mut Pool) -> Result<(), Ended> {
+        let Self { pending, secure: Some(secure), .. } = self else { return Ok(()) };
+        let plain = &pending[secure.sealed..];
+        if plain.is_empty() {
+            return Ok(());
+        }
+        let mut sealed = pool.take(Size::Frame);
+        let is_sealed = secure.tls.seal(plain, &mut sealed);
+        if is_last {
+            secure.tls.close(&mut sealed);
+        }
+        if secure.sealed == 0 {
+            std::mem::swap(pending, &mut sealed);
+        } else {
+            pending.truncate(secure.sealed);
+            pending.extend_from_slice(&sealed);
+        }
+        secure.sealed = pending.len();
+        pool.give(Size::Frame, sealed);
+        if is_sealed { Ok(()) } else { Err(Ended) }
     }
 
     /// How many bytes the kernel has not taken.
@@ -62,7 +147,7 @@ impl Writer {
         self.pending.is_empty()
     }
 
-    /// Hands the kernel what was collected, as far as it has room. The buffer goes back when it is empty.
+    /// Hands the kernel what was collected and sealed, as far as it has room. The buffer goes back when it is empty.
     pub fn send(&mut self, pool: &mut Pool) -> Sent {
         let mut taken = 0;
         while taken < self.pending.len() {
@@ -72,6 +157,9 @@ impl Writer {
                     // The kernel says that it has room when a good part of its buffer is free, so the rest is moved
                     // a few times at most.
                     self.pending.drain(..taken);
+                    if let Some(secure) = &mut self.secure {
+                        secure.sealed -= taken;
+                    }
                     return Sent::Some(taken);
                 }
                 Err(_) => return Sent::Broken,
@@ -92,6 +180,9 @@ impl Writer {
 
     /// Forgets what was not sent.
     pub fn discard(&mut self, pool: &mut Pool) {
+        if let Some(secure) = &mut self.secure {
+            secure.sealed = 0;
+        }
         pool.give(Size::Frame, std::mem::take(&mut self.pending));
     }
 }

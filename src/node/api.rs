@@ -13,7 +13,7 @@ use crate::http::{
 };
 use crate::limits::{BODY_BYTES, BODY_MS, KEEP_ALIVE_MS, TAKE_MS};
 use crate::model::{ClientId, ErrorCode, Peer, Question, SessionId, SessionInfo};
-use crate::net::{Handoff, Size, Socket, half_close};
+use crate::net::{Handoff, Size, Socket};
 use crate::router::{Answer, NoHome, Request};
 use monoio::time::{Instant, timeout_at};
 use std::future::poll_fn;
@@ -58,7 +58,7 @@ pub(super) async fn serve(core: Shared, socket: Socket, exchange: Exchange, seat
 /// Goes on with one that came from another core, for the client that is at home here.
 pub(super) async fn go_on(core: Shared, moved: Moved) {
     let Moved { handoff, exchange, request, manner, seat } = moved;
-    let Ok(socket) = Socket::adopt(handoff.fd) else { return };
+    let Ok((socket, _)) = Socket::receive(handoff) else { return };
     let mut line = Line { core, socket, exchange, seat, since: Instant::now(), held: 0 };
     if let Next::Go = line.answer(request, manner).await {
         line.run().await;
@@ -100,7 +100,7 @@ impl Line {
     fn hand_over(mut self, to: u16, request: ApiRequest, manner: Manner) {
         self.uncount();
         let Self { core, socket, exchange, seat, .. } = self;
-        let moved = Moved { handoff: Handoff::new(socket, Vec::new()), exchange, request, manner, seat };
+        let moved = Moved { handoff: socket.hand_over(Vec::new()), exchange, request, manner, seat };
         let mut state = core.enter();
         state.figures.handed_on += 1;
         state.outbox.push(to, Mail::Serve(Box::new(moved)));
@@ -314,7 +314,7 @@ impl Line {
     /// The last reply was written: the peer reads it to its end before the socket goes.
     async fn part(mut self) {
         self.uncount();
-        half_close(&self.socket);
+        self.socket.finish();
         arrive::drain(&self.core, &mut self.socket).await;
     }
 

@@ -1,5 +1,7 @@
 //! A connection whose first request is not there yet: what has come of it, counted, and the time it has left.
 //!
+//! Where there is a certificate the request comes in TLS, whose handshake is part of the way to it.
+//!
 //! A silent peer costs no buffer. The bytes of all arrivals of a core are bounded together, those of each by what it
 //! waits for; the time is one for all of them.
 
@@ -8,12 +10,16 @@ use super::core::Shared;
 use crate::counters::Refusal;
 use crate::http::head::{Head, Incoming};
 use crate::http::response::Status;
-use crate::limits::{ARRIVAL_BYTES, ARRIVALS};
-use crate::net::{Size, Socket};
-use monoio::time::{Instant, timeout_at};
+use crate::limits::{ARRIVAL_BYTES, ARRIVALS, HANDSHAKES_PER_TURN};
+use crate::net::{Size, Socket, Tls, is_tls};
+use monoio::time::{Instant, sleep, timeout_at};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
+
+/// What who speaks plainly where TLS is spoken is told, plainly.
+const PLAIN: &str = "this port speaks TLS: connect by wss:// or https://";
+const NO_HANDSHAKE: &str = "the TLS handshake did not come to its end in time";
 
 /// From accept to a whole request head, and to the PROXY header before it where there must be one.
 pub(super) struct Arrival {
@@ -45,6 +51,41 @@ impl Arrival {
         Ok(header.client)
     }
 
+    /// Where there is a certificate, goes through the handshake; what comes after it is read as if it were plain.
+    pub(super) async fn secure(&mut self) -> Result<(), Turned> {
+        let Some(config) = self.core.look().tls.clone() else { return Ok(()) };
+        while self.incoming.is_empty() {
+            self.more((NO_HANDSHAKE, Refusal::HeadTooSlow)).await?;
+        }
+        let mut came = self.incoming.take();
+        if !is_tls(came[0]) {
+            return Err(Turned::away(Status::BadRequest, PLAIN, Refusal::TlsHandshake));
+        }
+        self.turn_of_handshake().await;
+        let mut plain = Vec::new();
+        let begun = Tls::begin(config).and_then(|tls| self.socket.secure(tls, &mut came, &mut plain));
+        begun.map_err(|_| Turned::failed_handshake())?;
+        self.incoming.push(&plain);
+        while !self.socket.is_open() {
+            self.more((NO_HANDSHAKE, Refusal::HeadTooSlow)).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits for a turn in which the core has a handshake left.
+    async fn turn_of_handshake(&self) {
+        loop {
+            {
+                let mut state = self.core.enter();
+                if state.handshakes < HANDSHAKES_PER_TURN {
+                    state.handshakes += 1;
+                    return;
+                }
+            }
+            sleep(Duration::from_millis(1)).await;
+        }
+    }
+
     /// Reads until the head is whole.
     pub(super) async fn head(&mut self) -> Result<Head, Turned> {
         let late = "the request's head did not come in time";
@@ -61,12 +102,17 @@ impl Arrival {
             if let Some(found) = find(&mut self.incoming).map_err(E::into)? {
                 return Ok(found);
             }
-            self.count_held()?;
-            if timeout_at(self.deadline, self.socket.ready()).await.is_err() {
-                return Err(Turned::away(Status::RequestTimeout, late, why));
-            }
-            self.read().await?;
+            self.more((late, why)).await?;
         }
+    }
+
+    /// Reads what comes next.
+    async fn more(&mut self, (late, why): (&'static str, Refusal)) -> Result<(), Turned> {
+        self.count_held()?;
+        if timeout_at(self.deadline, self.socket.ready()).await.is_err() {
+            return Err(Turned::away(Status::RequestTimeout, late, why));
+        }
+        self.read().await
     }
 
     /// The socket, and what came behind what was asked for.
@@ -82,12 +128,12 @@ impl Arrival {
         let (result, buffer) = self.socket.read(buffer).await;
         self.incoming.push(&buffer);
         self.core.enter().pool.give(Size::Short, buffer);
-        result.map_err(|_| Turned::Gone)
+        result.map_err(|_| if self.socket.is_open() { Turned::Gone } else { Turned::failed_handshake() })
     }
 
     /// Keeps the core's count of what arrivals hold.
     fn count_held(&mut self) -> Result<(), Turned> {
-        let held = self.incoming.len();
+        let held = self.incoming.len() + self.socket.held_bytes();
         let bytes = &mut self.core.look().figures.arrival_bytes;
         *bytes = *bytes + held - std::mem::replace(&mut self.held, held);
         if *bytes <= ARRIVAL_BYTES {

@@ -2,7 +2,7 @@
 //!
 //! Who is in `--proxy-from` says before its request for whom it connects, and that address is the one that counts.
 //! Bounded before anything is looked at: how many arrive at once, the bytes of their heads together and of each,
-//! and the time to a complete head. A refusal is answered, then the socket is half-closed and drained for a moment,
+//! and the time to a complete head, a handshake of TLS before it included. A refusal is answered, then the socket is half-closed and drained for a moment,
 //! so that the answer is not lost to a reset.
 
 use super::api;
@@ -18,7 +18,7 @@ use crate::http::response::{Status, write_refusal};
 use crate::http::upgrade::{Connect, Door, Refused, Token};
 use crate::limits::{ACCEPT_PAUSE_MS, ACCEPTS_PER_TURN, REFUSAL_BYTES, REFUSAL_MS, SIGNATURES_PER_TURN};
 use crate::model::{ClientId, Cursor, Start};
-use crate::net::{AcceptError, Handoff, Listener, Size, Socket, half_close};
+use crate::net::{AcceptError, Listener, Size, Socket};
 use crate::router;
 use crate::wire::proxy::BadHeader;
 use crate::wire::websocket::write_switching;
@@ -103,6 +103,7 @@ async fn first_request(
         peer.addr = arrival.client().await?.unwrap_or(peer.addr);
         seat = seat.of(peer.addr.ip()).map_err(Turned::crowded)?;
     }
+    arrival.secure().await?;
     Ok((arrival.head().await?, seat))
 }
 
@@ -144,6 +145,11 @@ pub(super) enum Turned {
 impl Turned {
     pub(super) fn away(status: Status, message: &'static str, why: Refusal) -> Self {
         Self::Away { refused: Refused { status, message: message.into() }, why }
+    }
+
+    /// TLS itself has told the peer why.
+    pub(super) fn failed_handshake() -> Self {
+        Self::away(Status::BadRequest, "the TLS handshake failed", Refusal::TlsHandshake)
     }
 
     fn crowded(why: Refusal) -> Self {
@@ -287,7 +293,7 @@ fn place(core: &Shared, admitted: Admitted, socket: Socket, unread: Vec<u8>, sea
     if to == core.config.index {
         return connection::begin(core, &mut state, socket, (&greeting, purpose), unread, seat);
     }
-    let adopted = Adopted { handoff: Handoff::new(socket, unread), greeting, purpose, seat };
+    let adopted = Adopted { handoff: socket.hand_over(unread), greeting, purpose, seat };
     state.figures.handed_on += 1;
     state.outbox.push(to, Mail::Adopt(Box::new(adopted)));
 }
@@ -298,10 +304,11 @@ async fn turn_away(core: &Shared, mut socket: Socket, turned: Turned) {
     core.enter().figures.refuse(why);
     let mut answer = Vec::new();
     write_refusal(refused.status, &refused.message, &mut answer);
-    if !socket.write(answer).await {
+    // TLS has told a peer itself why there is none with it.
+    if socket.is_open() && !socket.write(answer).await {
         return;
     }
-    half_close(&socket);
+    socket.finish();
     drain(core, &mut socket).await;
 }
 

@@ -10,6 +10,7 @@ use crate::net::Wish;
 use crate::placement::Cpus;
 use crate::router::Settings;
 use crate::wire::json::Limits;
+use rustls::ServerConfig;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -29,6 +30,8 @@ pub struct NodeConfig {
     pub driver: Wish,
     /// Who may connect. Without any key: development mode, with `/v1/echo`.
     pub access: Access,
+    /// The certificate to show and its key; `None`: connections are plain.
+    pub tls: Option<Arc<ServerConfig>>,
     /// Of every core's shard; its topology says how many cores there are. The core in it means nothing.
     pub settings: Settings,
     /// Largest message.
@@ -61,6 +64,7 @@ impl NodeConfig {
             store_cpus: Cpus::default(),
             driver: Wish::Best,
             access: Access::default(),
+            tls: None,
             settings: Settings::new(0, Topology::new(PARTITIONS, cores)),
             message_bytes: MESSAGE_BYTES,
             node: 0,

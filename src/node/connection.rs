@@ -4,18 +4,19 @@
 //! read into the core's scratch and obeyed at once; only where it may not go on is the rest kept for it.
 
 use super::core::{Adopted, Shared, State};
+use super::execute::mark;
 use super::gate::{Seat, Settled};
 use super::table::Key;
 use super::{echo, flush, session};
 use crate::limits::{READ_BYTES, READ_BYTES_LONG};
 use crate::model::CloseCode;
-use crate::net::{Driver, Reader, Socket, Took, Writer, silence, step_back};
+use crate::net::{Driver, Opened, Reader, Socket, Took, Writer, silence, step_back};
 use crate::router::Connect;
 use crate::wire::websocket::{Receiver, Remainder};
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
-/// What the core remembers of a connection: 80 bytes while it is silent.
+/// What the core remembers of a connection: 88 bytes while it is silent, and its keys if it is TLS.
 pub(super) struct Connection {
     pub(super) receiver: Receiver,
     pub(super) writer: Writer,
@@ -41,7 +42,7 @@ pub(super) struct Connection {
 }
 
 // The figure that idle memory per connection is counted with.
-const _: () = assert!(size_of::<Connection>() <= 80);
+const _: () = assert!(size_of::<Connection>() <= 88);
 
 /// In place of a slot: the connection echoes, or has been a session.
 const NO_SESSION: u32 = u32::MAX;
@@ -164,6 +165,11 @@ impl Connection {
         self.held_up.as_deref().map_or(0, of)
     }
 
+    /// Since when a message, or a record of TLS, is incomplete.
+    pub(super) fn incomplete_since(&self) -> Option<u64> {
+        self.receiver.pending_since().into_iter().chain(self.writer.incomplete_since()).min()
+    }
+
     /// Its reading task may go on.
     pub(super) fn wake(&mut self) {
         if let Some(waker) = self.held_up.as_mut().and_then(|held_up| held_up.parked.take()) {
@@ -190,7 +196,7 @@ impl Connection {
 
     /// After all input was used: remembers that a message is incomplete, for its deadline.
     pub(super) fn note_incomplete(&mut self, key: Key, incomplete: &mut Vec<Key>) {
-        if !self.incomplete && self.receiver.pending_since().is_some() {
+        if !self.incomplete && self.incomplete_since().is_some() {
             self.incomplete = true;
             incomplete.push(key);
         }
@@ -200,8 +206,8 @@ impl Connection {
 /// Makes an upgraded socket a connection of this core.
 pub(super) fn adopt(core: &Shared, state: &mut State, adopted: Adopted) {
     let Adopted { handoff, greeting, purpose, seat } = adopted;
-    match Socket::adopt(handoff.fd) {
-        Ok(socket) => begin(core, state, socket, (&greeting, purpose), handoff.unread, seat),
+    match Socket::receive(handoff) {
+        Ok((socket, unread)) => begin(core, state, socket, (&greeting, purpose), unread, seat),
         Err(error) => tracing::warn!(%error, "a connection handed to core {} was lost", core.config.index),
     }
 }
@@ -278,16 +284,39 @@ impl State {
                 self.figures.bytes_read += bytes as u64;
                 // A read that filled its buffer is followed by more.
                 connection.long = bytes == room;
-                let (used, flow) = feed(self, key, &mut scratch[..bytes]);
-                if flow == Flow::Park {
-                    self.hold(key, scratch[used..bytes].to_vec(), 0);
-                }
-                flow
+                self.obey(key, &mut scratch[..bytes])
             }
             Took::Nothing => Flow::Go,
             Took::End => Flow::End,
         };
         self.scratch = scratch;
+        flow
+    }
+
+    /// Lets what came be obeyed, after it was opened if it is TLS.
+    fn obey(&mut self, key: Key, came: &mut [u8]) -> Flow {
+        let mut room = std::mem::take(&mut self.opened);
+        let Self { table, partials, incomplete, dirty, now, .. } = self;
+        let Some(connection) = table.get_mut(key) else { return Flow::End };
+        let Opened { plain, is_end } = connection.writer.open(came, &mut room, now.mono_ms);
+        // What TLS itself answers.
+        if !connection.writer.is_idle() {
+            mark(connection, key, dirty);
+        }
+        let is_held = connection.writer.count_held(|from, to| partials.change(from, to));
+        connection.note_incomplete(key, incomplete);
+        let (used, mut flow) = feed(self, key, plain);
+        if flow == Flow::Park {
+            self.hold(key, plain[used..].to_vec(), 0);
+        }
+        if let Err(code) = is_held {
+            self.figures.refuse_by_close(code);
+            self.close(key, code);
+        }
+        if is_end && flow == Flow::Go {
+            flow = Flow::End;
+        }
+        self.opened = room;
         flow
     }
 

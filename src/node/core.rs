@@ -24,6 +24,7 @@ use crate::net::{Handoff, Listener, Pool, Round};
 use crate::router::{self, Settings, Shard};
 use crate::wire::json::Parser;
 use crate::wire::websocket::{PartialBudget, Rules};
+use rustls::ServerConfig;
 use std::cell::{RefCell, RefMut};
 use std::collections::VecDeque;
 use std::io;
@@ -50,6 +51,8 @@ pub(crate) enum Mail {
     Log(LogEvent),
     /// Judge whoever comes from now on by these keys.
     Access(Arc<Access>),
+    /// Whoever comes from now on is shown this certificate.
+    Tls(Arc<ServerConfig>),
     /// Take no new connections, and tell each session its moment to go within so many milliseconds.
     Drain(u64),
     /// The admin server asks how this core is.
@@ -94,6 +97,8 @@ pub(super) struct State {
     pub(super) dirty: VecDeque<Key>,
     /// What is read goes here first, [`READ_BYTES_LONG`] at most, and is obeyed before anything else is read.
     pub(super) scratch: Vec<u8>,
+    /// What was sealed in it, after it was opened.
+    pub(super) opened: Vec<u8>,
     /// Connections with an incomplete message.
     pub(super) incomplete: Vec<Key>,
     /// Connections in their close handshake, and until when they may be.
@@ -123,6 +128,10 @@ pub(super) struct State {
     pub(super) parser: Parser,
     pub(super) frames: Frames,
     pub(super) access: Arc<Access>,
+    /// `None`: connections are plain.
+    pub(super) tls: Option<Arc<ServerConfig>>,
+    /// Handshakes that were begun in this turn.
+    pub(super) handshakes: usize,
     /// Signatures that were checked in this turn.
     pub(super) signatures: usize,
     /// Sessions whose new token was not checked yet; they try again with the next tick.
@@ -148,6 +157,7 @@ impl Core {
             outbox: Outbox::new(config.index, addresses),
             dirty: VecDeque::new(),
             scratch: vec![0; READ_BYTES_LONG],
+            opened: Vec::new(),
             incomplete: Vec::new(),
             closing: VecDeque::new(),
             figures: Figures::default(),
@@ -165,6 +175,8 @@ impl Core {
             parser: Parser::new(),
             frames: Frames::default(),
             access: Arc::clone(&config.access),
+            tls: config.tls.clone(),
+            handshakes: 0,
             turn,
             signatures: 0,
             unsigned: Vec::new(),
@@ -230,6 +242,7 @@ impl State {
             Mail::Serve(moved) => api::take_over(core, *moved),
             Mail::Adopt(adopted) => connection::adopt(core, self, *adopted),
             Mail::Access(access) => self.access = access,
+            Mail::Tls(tls) => self.tls = Some(tls),
             Mail::Drain(window_ms) => {
                 shard.drain(window_ms, *now, out);
                 self.draining = true;

@@ -109,7 +109,7 @@ impl State {
         {
             post.post(self.outbox.core(), std::mem::take(&mut self.dispatches));
         }
-        self.signatures = 0;
+        (self.signatures, self.handshakes) = (0, 0);
         for core in 0..self.outbox.cores() {
             self.out.set_room(core, self.outbox.room(core));
         }
@@ -148,11 +148,12 @@ impl State {
         let Self { table, pool, .. } = self;
         let connection = table.get_mut(key)?;
         connection.dirty = false;
-        let unsent = connection.writer.unsent();
         if connection.blocked {
             return None;
         }
-        let sent = connection.writer.send(pool);
+        let is_sealed = connection.writer.seal(connection.phase == Phase::Closing, pool);
+        let unsent = connection.writer.unsent();
+        let sent = is_sealed.map_or(Sent::Broken, |()| connection.writer.send(pool));
         match sent {
             Sent::All(0) | Sent::Some(0) => {}
             Sent::All(bytes) | Sent::Some(bytes) => self.written(key, bytes, unsent),
@@ -239,9 +240,10 @@ impl State {
 
     /// Takes it out of the table.
     fn forget(&mut self, key: Key) {
-        let Self { table, pool, .. } = self;
+        let Self { table, pool, partials, .. } = self;
         let Some(connection) = table.get_mut(key) else { return };
         connection.writer.discard(pool);
+        partials.release(connection.writer.uncount_held());
         self.leave(key);
         self.table.remove(key);
         self.figures.connections -= 1;

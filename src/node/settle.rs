@@ -63,6 +63,7 @@ impl NodeConfig {
                 config::Driver::Epoll => Wish::Epoll,
             },
             access: config.access.clone(),
+            tls: config.tls.clone(),
             settings,
             message_bytes: config.message_bytes,
             node: config.node,

@@ -22,6 +22,7 @@ use crate::model::{IdRef, Position, SessionId, SessionRef};
 use crate::net::{Driver, ListenError, Refused, bind, choose};
 use crate::router::Settings;
 use crate::wire::json::Face;
+use rustls::ServerConfig;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
@@ -102,6 +103,7 @@ pub(super) struct CoreConfig {
     pub(super) index: u16,
     pub(super) driver: Driver,
     pub(super) access: Arc<Access>,
+    pub(super) tls: Option<Arc<ServerConfig>>,
     pub(super) settings: Settings,
     pub(super) message_bytes: usize,
     pub(super) identity: Identity,
@@ -201,6 +203,7 @@ impl Node {
             index: 0,
             driver,
             access: Arc::new(config.access.clone()),
+            tls: config.tls.clone(),
             settings: Settings { is_clustered: config.cluster.is_some(), ..config.settings.clone() },
             message_bytes: config.message_bytes,
             identity,
@@ -382,6 +385,13 @@ impl Running {
         let access = Arc::new(access);
         for address in &self.addresses.0 {
             address.post(vec![Mail::Access(Arc::clone(&access))]);
+        }
+    }
+
+    /// Whoever connects from now on is shown this certificate. Nothing where connections are plain.
+    pub fn renew_tls(&self, tls: Arc<ServerConfig>) {
+        for address in &self.addresses.0 {
+            address.post(vec![Mail::Tls(Arc::clone(&tls))]);
         }
     }
 

@@ -56,7 +56,7 @@ impl State {
         incomplete.retain(|&key| {
             let now_ms = self.now.mono_ms;
             let Some(connection) = self.table.get_mut(key) else { return false };
-            match connection.receiver.pending_since() {
+            match connection.incomplete_since() {
                 Some(since) if now_ms - since < PARTIAL_MS => return true,
                 Some(_) => {
                     self.figures.refuse_by_close(CloseCode::Policy);

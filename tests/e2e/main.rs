@@ -34,4 +34,5 @@ mod sessions;
 mod stage;
 mod supervised;
 mod support;
+mod tls;
 mod tokens;

@@ -67,6 +67,17 @@ impl PartialBudget {
         Ok(())
     }
 
+    /// What is held beside messages has grown or shrunk; at the bound as [`PartialBudget::take`].
+    pub fn change(&mut self, from: usize, to: usize) -> Result<(), CloseCode> {
+        self.give(from.saturating_sub(to));
+        self.take(to.saturating_sub(from))
+    }
+
+    /// It is held no more.
+    pub fn release(&mut self, bytes: usize) {
+        self.give(bytes);
+    }
+
     /// After `bytes` are free again.
     pub(super) fn give(&mut self, bytes: usize) {
         debug_assert!(bytes <= self.used, "{bytes} given back, {} taken", self.used);

@@ -6,6 +6,7 @@ mod peer;
 mod place;
 mod server;
 mod session;
+mod tunnel;
 
 pub use api::Api;
 pub use metrics::Metrics;
@@ -13,6 +14,7 @@ pub use peer::{Got, Peer, frame, http, upgrade_request};
 pub use place::{API_KEY, Place, claims, corepost, is_slow, now_s, token};
 pub use server::{Server, finish, wait};
 pub use session::{Heard, Knock, Session, send};
+pub use tunnel::{client, trusting, tunnel};
 
 use corepost::backplane::Options;
 use corepost::model::Durability;

@@ -1,0 +1,177 @@
+use super::*;
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::{ClientConfig, ClientConnection, RootCertStore, SupportedProtocolVersion, version};
+use std::io::{Read, Write};
+
+/// A client of rustls' buffered kind, and our side.
+struct Line {
+    client: ClientConnection,
+    ours: Tls,
+    /// What our side has read.
+    heard: Vec<u8>,
+    /// What the client has read.
+    told: Vec<u8>,
+    /// At most so many bytes reach our side at a time.
+    step: usize,
+}
+
+impl Line {
+    fn new(version: &'static SupportedProtocolVersion, step: usize) -> Self {
+        let CertifiedKey { cert, signing_key } =
+            generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
+        let provider = Arc::new(default_provider());
+        let server = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_protocol_versions(&[&version::TLS13, &version::TLS12])
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![cert.der().clone()], key)
+            .unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(cert.der().clone()).unwrap();
+        let client = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let client = ClientConnection::new(Arc::new(client), "localhost".try_into().unwrap()).unwrap();
+        Self {
+            client,
+            ours: Tls::begin(Arc::new(server)).unwrap(),
+            heard: Vec::new(),
+            told: Vec::new(),
+            step,
+        }
+    }
+
+    /// Lets both sides talk until neither has anything to say.
+    fn talk(&mut self) -> Result<(), TlsError> {
+        loop {
+            let mut sent = Vec::new();
+            while self.client.wants_write() {
+                self.client.write_tls(&mut sent).unwrap();
+            }
+            if sent.is_empty() {
+                return Ok(());
+            }
+            let mut answer = Vec::new();
+            for bytes in sent.chunks_mut(self.step) {
+                self.ours.open(bytes, &mut self.heard, &mut answer)?;
+            }
+            self.tell(&answer);
+        }
+    }
+
+    /// These bytes reach the client.
+    fn tell(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            self.client.read_tls(&mut bytes).unwrap();
+            self.client.process_new_packets().unwrap();
+            // An error says that there is nothing more for now.
+            let _ = self.client.reader().read_to_end(&mut self.told);
+        }
+    }
+}
+
+#[test]
+fn both_versions_talk_both_ways_however_the_bytes_are_cut() {
+    for version in [&version::TLS13, &version::TLS12] {
+        for step in [1, 7, 1_000, 1 << 20] {
+            let mut line = Line::new(version, step);
+            line.talk().unwrap();
+            assert!(line.ours.is_open(), "{version:?} in steps of {step}");
+            assert_eq!(line.ours.held_bytes(), 0, "an open connection that is silent holds nothing");
+            let long: Vec<u8> = (0..50_000_u32).map(|it| it as u8).collect();
+            line.client.writer().write_all(&long).unwrap();
+            line.talk().unwrap();
+            assert!(line.heard == long);
+            let mut sealed = Vec::new();
+            assert!(line.ours.seal(&long, &mut sealed) && line.ours.seal(b"and more", &mut sealed));
+            line.tell(&sealed);
+            assert!(line.told == [&long[..], b"and more"].concat());
+        }
+    }
+}
+
+#[test]
+fn we_may_speak_while_a_record_is_not_whole() {
+    let mut line = Line::new(&version::TLS13, 1 << 20);
+    line.talk().unwrap();
+    line.client.writer().write_all(b"hello").unwrap();
+    let mut sent = Vec::new();
+    line.client.write_tls(&mut sent).unwrap();
+    let (first, second) = sent.split_at_mut(9);
+    let (mut heard, mut answer, mut sealed) = (Vec::new(), Vec::new(), Vec::new());
+    line.ours.open(first, &mut heard, &mut answer).unwrap();
+    assert!(line.ours.held_bytes() >= 9 && heard.is_empty());
+    assert!(line.ours.seal(b"meanwhile", &mut sealed));
+    line.tell(&sealed);
+    assert_eq!(line.told, b"meanwhile");
+    line.ours.open(second, &mut heard, &mut answer).unwrap();
+    assert_eq!((heard.as_slice(), line.ours.held_bytes()), (&b"hello"[..], 0));
+}
+
+#[test]
+fn new_keys_of_the_peer_are_followed_and_answered() {
+    let mut line = Line::new(&version::TLS13, 1 << 20);
+    line.talk().unwrap();
+    line.client.refresh_traffic_keys().unwrap();
+    line.client.writer().write_all(b"with new keys").unwrap();
+    line.talk().unwrap();
+    assert_eq!(line.heard, b"with new keys");
+    let mut sealed = Vec::new();
+    assert!(line.ours.seal(b"with ours", &mut sealed));
+    line.tell(&sealed);
+    assert_eq!(line.told, b"with ours");
+}
+
+#[test]
+fn nothing_is_said_before_the_handshake_or_after_the_end() {
+    let mut line = Line::new(&version::TLS13, 1 << 20);
+    let mut sealed = Vec::new();
+    assert!(!line.ours.seal(b"too early", &mut sealed) && sealed.is_empty());
+    line.talk().unwrap();
+    line.ours.close(&mut sealed);
+    line.tell(&sealed);
+    assert_eq!(line.client.reader().read(&mut [0; 8]).unwrap(), 0, "the client knows that this is all");
+    sealed.clear();
+    assert!(!line.ours.seal(b"too late", &mut sealed) && sealed.is_empty());
+}
+
+#[test]
+fn a_peer_that_has_said_all_may_still_be_told_something() {
+    let mut line = Line::new(&version::TLS13, 1 << 20);
+    line.talk().unwrap();
+    line.client.writer().write_all(b"the last").unwrap();
+    line.client.send_close_notify();
+    line.talk().unwrap();
+    assert!(line.heard == b"the last" && line.ours.has_heard_all());
+    let mut sealed = Vec::new();
+    assert!(line.ours.seal(b"understood", &mut sealed) && !sealed.is_empty());
+}
+
+#[test]
+fn who_breaks_tls_is_told_by_an_alert() {
+    let mut line = Line::new(&version::TLS13, 1 << 20);
+    let (mut heard, mut answer) = (Vec::new(), Vec::new());
+    let mut garbage = *b"\x16\x03\x01\x00\x08\x01\x00\x00\x04junk";
+    let error = line.ours.open(&mut garbage, &mut heard, &mut answer).unwrap_err();
+    assert!(matches!(error, TlsError::Peer(_)), "{error}");
+    assert_eq!(answer[0], 21, "an alert: {answer:?}");
+    assert!(line.ours.open(&mut [22], &mut heard, &mut answer).is_err(), "it stays over");
+}
+
+#[test]
+fn a_message_of_the_handshake_without_end_is_not_kept() {
+    let mut line = Line::new(&version::TLS13, 1 << 20);
+    // A client hello of 65,000 bytes in records of 16,384, of which no end ever comes.
+    let mut record = vec![22, 3, 1, 0x40, 0];
+    record.resize(5 + 0x4000, 0);
+    record[5..9].copy_from_slice(&[1, 0, 0xfd, 0xe8]);
+    let (mut heard, mut answer) = (Vec::new(), Vec::new());
+    let outcomes: Vec<_> =
+        (0..4).map(|_| line.ours.open(&mut record.clone(), &mut heard, &mut answer)).collect();
+    assert!(outcomes.iter().any(Result::is_err), "{outcomes:?}");
+}

@@ -1,0 +1,221 @@
+//! TLS on the listener: everything is as without it, a certificate is exchanged without a restart, and who cannot get
+//! through the handshake costs the others nothing.
+
+use crate::support::{
+    Heard, Knock, PATIENCE, Place, Server, Session, client, eventually, http, send, token, trusting, tunnel,
+};
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rustls::version::{TLS12, TLS13};
+use rustls::{ClientConfig, StreamOwned, SupportedProtocolVersion};
+use serde_json::json;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A place whose server shows a certificate of its own.
+struct Secured {
+    place: Place,
+    cert: PathBuf,
+}
+
+impl Secured {
+    fn new(name: &str) -> Self {
+        let place = Place::new(name);
+        let cert = place.path("cert.pem");
+        let secured = Self { place, cert };
+        let key = secured.renew();
+        let Self { place, cert } = secured;
+        let place = place.with("tls-cert", cert.display()).with("tls-key", key.display());
+        Self { place, cert }
+    }
+
+    /// Another certificate and key in the place of those before; where the key is.
+    fn renew(&self) -> PathBuf {
+        let CertifiedKey { cert, signing_key } =
+            generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        self.place.write("cert.pem", cert.pem());
+        self.place.write("key.pem", signing_key.serialize_pem())
+    }
+
+    fn trust(&self, versions: &[&'static SupportedProtocolVersion]) -> Arc<ClientConfig> {
+        trusting(&self.cert, versions)
+    }
+
+    /// Where peers that speak no TLS reach it.
+    fn plain(&self, server: &Server) -> SocketAddr {
+        tunnel(server.addr, self.trust(&[&TLS13, &TLS12]))
+    }
+}
+
+fn refusals(server: &Server) -> f64 {
+    server.metrics().sum("corepost_refusals_total", "reason=\"tls_handshake\"")
+}
+
+/// A connection whose handshake is over, with what was negotiated.
+fn connect(
+    server: &Server,
+    config: &Arc<ClientConfig>,
+) -> std::io::Result<StreamOwned<rustls::ClientConnection, TcpStream>> {
+    let mut stream = TcpStream::connect(server.addr)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let mut line = client(config);
+    line.complete_io(&mut stream)?;
+    Ok(StreamOwned::new(line, stream))
+}
+
+#[test]
+fn friends_on_both_cores_talk_and_one_that_was_away_gets_what_it_missed() {
+    let secured = Secured::new("tls-talk");
+    let server = secured.place.start();
+    let addr = secured.plain(&server);
+    let names: Vec<_> = (0..8).map(|n| format!("friend-{n}")).collect();
+    let mut friends: Vec<_> =
+        names.iter().map(|name| Session::open(addr, &format!("client={name}&from=start"))).collect();
+    let cursor = friends[1].cursor.clone();
+    for (n, friend) in friends.iter_mut().enumerate() {
+        let to = &names[(n + 1) % names.len()];
+        friend.say(&send(to, &format!("m-{n}"), json!({ "from": n })));
+    }
+    for (n, friend) in friends.iter_mut().enumerate() {
+        let sender = (n + names.len() - 1) % names.len();
+        let mut message = friend.frame_of("message");
+        assert_eq!(message["body"]["from"].take(), json!(sender));
+    }
+    drop(friends);
+    let mut again = Session::open(addr, &format!("client=friend-1&cursor={cursor}"));
+    assert_eq!(again.frame_of("message")["body"]["from"], json!(0));
+}
+
+#[test]
+fn a_long_message_and_a_slow_reader_come_through() {
+    let secured = Secured::new("tls-long");
+    let server = secured.place.start();
+    let addr = secured.plain(&server);
+    let mut bob = Session::open(addr, "client=bob");
+    let mut alice = Session::open(addr, "client=alice");
+    let text = "x".repeat(60_000);
+    for n in 0..100 {
+        alice.say(&send("bob", &format!("m-{n}"), json!({ "n": n, "text": text })));
+    }
+    // Meanwhile bob reads nothing: what is sealed for him waits in part, and the rest in the log.
+    std::thread::sleep(Duration::from_millis(300));
+    for n in 0..100 {
+        let message = bob.frame_of("message");
+        assert_eq!(message["body"]["n"], json!(n));
+        assert_eq!(message["body"]["text"].as_str().map(str::len), Some(text.len()));
+    }
+}
+
+#[test]
+fn both_versions_are_spoken_and_a_session_is_resumed_on_any_core() {
+    let secured = Secured::new("tls-versions");
+    let server = secured.place.start();
+    for (version, name) in [(&TLS13, "TLSv1_3"), (&TLS12, "TLSv1_2")] {
+        let mut config = Arc::unwrap_or_clone(secured.trust(&[version]));
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let config = Arc::new(config);
+        for round in 0..6 {
+            let mut line = connect(&server, &config).unwrap();
+            line.write_all(b"GET /v1/clients/bob HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+                .unwrap();
+            let mut answer = String::new();
+            line.read_to_string(&mut answer).expect("the end is said, not cut off");
+            assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+            assert_eq!(format!("{:?}", line.conn.protocol_version().unwrap()), name);
+            assert_eq!(line.conn.alpn_protocol(), Some(&b"http/1.1"[..]));
+            let kind = format!("{:?}", line.conn.handshake_kind().unwrap());
+            assert_eq!(kind == "Resumed", round > 0, "{name}, round {round}: {kind}");
+        }
+    }
+    server.stop();
+}
+
+#[test]
+fn who_speaks_plainly_or_another_protocol_is_told() {
+    let secured = Secured::new("tls-plain");
+    let server = secured.place.start();
+    let answer = http(server.addr, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("this port speaks TLS"), "{answer}");
+
+    let mut config = Arc::unwrap_or_clone(secured.trust(&[&TLS13]));
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let error = connect(&server, &Arc::new(config)).unwrap_err();
+    assert!(error.to_string().contains("NoApplicationProtocol"), "{error}");
+
+    let mut stream = TcpStream::connect(server.addr).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(b"\x16\x03\x01\x00\x08\x01\x00\x00\x04junk").unwrap();
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    assert_eq!(answer.first(), Some(&21), "an alert: {answer:?}");
+    eventually("three refusals are counted", || refusals(&server) == 3.0);
+    server.stop();
+}
+
+#[test]
+fn a_thousand_half_handshakes_cost_the_others_nothing_and_end() {
+    let secured = Secured::new("tls-slow");
+    let place = secured.place.with("handshake-timeout", "2s");
+    let server = place.start();
+    let config = trusting(&place.path("cert.pem"), &[&TLS13]);
+    let mut hello = Vec::new();
+    client(&config).write_tls(&mut hello).unwrap();
+    let idle: Vec<_> = (0..1_000)
+        .map(|n| {
+            let mut stream = TcpStream::connect(server.addr).unwrap();
+            // Nothing, a part of the first record, or all of it and then silence.
+            stream.write_all(&hello[..hello.len() * (n % 3) / 2]).unwrap();
+            stream
+        })
+        .collect();
+    let addr = tunnel(server.addr, config);
+    let mut bob = Session::open(addr, "client=bob");
+    let mut alice = Session::open(addr, "client=alice");
+    alice.say(&send("bob", "m", json!(1)));
+    assert_eq!(bob.frame_of("message")["body"], json!(1));
+    for mut stream in idle {
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let ended = stream.read_to_end(&mut Vec::new());
+        assert!(!matches!(ended, Err(error) if error.kind() == ErrorKind::WouldBlock), "it was kept");
+    }
+}
+
+#[test]
+fn a_new_certificate_is_shown_after_a_signal_and_a_bad_one_never() {
+    let secured = Secured::new("tls-renewed");
+    let server = secured.place.start();
+    let before = secured.trust(&[&TLS13]);
+    let mut bob = Session::open(secured.plain(&server), "client=bob");
+    secured.renew();
+    assert!(connect(&server, &before).is_ok(), "files alone change nothing");
+    server.signal("HUP");
+    let after = secured.trust(&[&TLS13]);
+    eventually("the new certificate is shown", || connect(&server, &after).is_ok());
+    // On every core: the kernel chooses which one takes a connection, and a ticket would hide the certificate.
+    for _ in 0..16 {
+        assert!(connect(&server, &secured.trust(&[&TLS13])).is_ok());
+    }
+    // Who was there stays.
+    bob.say(&send("bob", "m", json!(1)));
+    assert_eq!(bob.frame_of("message")["body"], json!(1));
+
+    secured.place.write("key.pem", "nonsense");
+    server.signal("HUP");
+    eventually("it is said", || server.log().contains("the certificate stays as it was"));
+    assert!(connect(&server, &secured.trust(&[&TLS13])).is_ok());
+}
+
+#[test]
+fn tokens_and_proxies_work_behind_it() {
+    let secured = Secured::new("tls-keyed");
+    let (cert, key) = (secured.cert.display().to_string(), secured.place.path("key.pem"));
+    let place = Place::keyed("tls-keyed-2").with("tls-cert", &cert).with("tls-key", key.display());
+    let server = place.start();
+    let addr = secured.plain(&server);
+    assert_eq!(Knock::new("token=nonsense").refused(addr), 401);
+    let mut bob = Knock::new(&format!("token={}", token("bob"))).enter(addr).unwrap();
+    bob.say(&json!({ "type": "ping" }));
+    assert!(matches!(bob.hear(), Heard::Frame(_)));
+}
