@@ -104,6 +104,9 @@ pub struct Args {
     /// File of the secret of `--jwt-key`: connect with HS256 tokens instead of `client=`.
     #[arg(long)]
     pub hs256: Option<PathBuf>,
+    /// The certificate of the server, named localhost: connect by TLS 1.3, with a whole handshake each.
+    #[arg(long)]
+    pub tls: Option<PathBuf>,
     /// First client ID, a hexadecimal number; all IDs are 16 digits.
     #[arg(long, default_value = "10ad000000000000")]
     pub ids: String,

@@ -3,10 +3,13 @@
 //! A mode says what to do with what comes; the fleet does everything else: connecting with a bounded number of
 //! handshakes under way, frames cut by the end of a read, answers to pings.
 
+use crate::secure::Secure;
 use crate::sys::{self, Epoll, Ready};
 use crate::target::{Heard, RECORD, Target, control_or_text, server_frame};
+use rustls::ClientConfig;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const READ_BYTES: usize = 1 << 18;
@@ -45,6 +48,10 @@ struct Connection {
     stream: TcpStream,
     stage: Stage,
     up: bool,
+    /// `None`: it is plain.
+    secure: Option<Box<Secure>>,
+    /// Sealed and not written.
+    sealed: Vec<u8>,
     /// An incomplete frame.
     part: Vec<u8>,
     /// Watched for room to write; true from the start, for a connect ends with it.
@@ -73,6 +80,7 @@ impl Outs {
 pub struct Fleet {
     target: Target,
     body_bytes: usize,
+    tls: Option<Arc<ClientConfig>>,
     epoll: Epoll,
     connections: Vec<Connection>,
     outs: Outs,
@@ -87,10 +95,11 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    pub fn new(target: Target, body_bytes: usize) -> io::Result<Self> {
+    pub fn new(target: Target, body_bytes: usize, tls: Option<Arc<ClientConfig>>) -> io::Result<Self> {
         Ok(Self {
             target,
             body_bytes,
+            tls,
             epoll: Epoll::new()?,
             connections: Vec::new(),
             outs: Outs { buffers: Vec::new(), is_dirty: Vec::new(), dirty: Vec::new() },
@@ -123,17 +132,25 @@ impl Fleet {
         let stream = sys::connect(dial.server, Some(from), dial.receive_bytes)?;
         let mut hello = Vec::new();
         self.target.hello(&dial.id, dial.number, dial.token.as_deref(), &dial.query, &mut hello);
+        let secure = self.tls.as_ref().map(Secure::new).transpose().map_err(io::Error::other)?;
+        let (mut secure, mut sealed) = (secure.map(Box::new), Vec::new());
+        if let Some(secure) = &mut secure {
+            secure.seal(&mut hello, &mut sealed);
+        }
+        let first = if secure.is_some() { &mut sealed } else { &mut hello };
         // Over loopback a connection is mostly there when `connect` returns, whatever that says: then the request leaves
         // at once, and nobody need be woken for it. In a storm this generator is what saturates.
-        let sent = (&stream).write(&hello).unwrap_or(0);
-        hello.drain(..sent);
-        let is_sent = hello.is_empty();
+        let sent = (&stream).write(first).unwrap_or(0);
+        first.drain(..sent);
+        let is_sent = first.is_empty();
         let stage = if is_sent { Stage::connected(self.target) } else { Stage::Connecting };
         self.epoll.watch(&stream, number, !is_sent, true)?;
         self.connections.push(Connection {
             stream,
             stage,
             up: false,
+            secure,
+            sealed,
             part: Vec::new(),
             awaits_room: !is_sent,
         });
@@ -225,7 +242,14 @@ impl Fleet {
     }
 
     fn write_out(&mut self, number: usize) {
-        let (connection, out) = (&mut self.connections[number], &mut self.outs.buffers[number]);
+        let (connection, plain) = (&mut self.connections[number], &mut self.outs.buffers[number]);
+        let out = match &mut connection.secure {
+            Some(secure) => {
+                secure.seal(plain, &mut connection.sealed);
+                &mut connection.sealed
+            }
+            None => plain,
+        };
         let mut written = 0;
         let mut end = None;
         while written < out.len() {
@@ -269,6 +293,9 @@ impl Fleet {
             Err(error) => return self.end(number, &error.to_string()),
         };
         self.reads += 1;
+        if connection.secure.is_some() {
+            return self.unseal(number, got, on);
+        }
         let mut part = std::mem::take(&mut connection.part);
         let used = if part.is_empty() {
             let input = std::mem::take(&mut self.input);
@@ -282,6 +309,26 @@ impl Fleet {
             part.extend_from_slice(&self.input[..got]);
             self.take_in(number, &part, on)
         };
+        part.drain(..used);
+        if part.is_empty() {
+            part = Vec::new();
+        }
+        self.connections[number].part = part;
+    }
+
+    /// The same of a connection with TLS, of which so many bytes are in the buffer.
+    fn unseal(&mut self, number: usize, got: usize, on: &mut impl FnMut(usize, Heard<'_>, &mut Outs)) {
+        let connection = &mut self.connections[number];
+        let mut part = std::mem::take(&mut connection.part);
+        let secure = connection.secure.as_mut().expect("the caller has looked");
+        if let Err(error) = secure.open(&self.input[..got], &mut part) {
+            return self.end(number, &error);
+        }
+        // The rest of a handshake, behind which the request waits.
+        if secure.wants_to_speak() {
+            self.outs.of(number);
+        }
+        let used = self.take_in(number, &part, on);
         part.drain(..used);
         if part.is_empty() {
             part = Vec::new();

@@ -8,6 +8,7 @@ mod fleet;
 mod histogram;
 mod modes;
 mod report;
+mod secure;
 mod server;
 mod sys;
 mod target;

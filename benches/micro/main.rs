@@ -10,6 +10,8 @@ mod cases;
 #[cfg(feature = "serve")]
 mod mesh;
 mod shard;
+#[cfg(feature = "serve")]
+mod tls;
 mod wire;
 
 use cases::Cases;
@@ -24,5 +26,8 @@ fn main() {
     wire::all(&mut cases);
     shard::all(&mut cases);
     #[cfg(feature = "serve")]
-    mesh::all(&cases);
+    {
+        mesh::all(&cases);
+        tls::all(&cases);
+    }
 }

@@ -6,6 +6,7 @@ mod flags;
 mod listen;
 mod logging;
 mod placement;
+mod reload;
 mod remote;
 mod send;
 mod serve;

@@ -1,11 +1,10 @@
 //! `corepost serve`: a configuration, a log, a node, and the signals that end it.
 
+use super::reload::Settings;
 use super::{Exit, Flags, logging, say};
 use crate::admin::{Admin, Supervisor};
 use crate::backplane::kafka::Trouble;
-use crate::config::{
-    ClusterConfig, ClusterTopics, ClusterTrouble, Config, KeyFileMistake, check_cluster, resolve,
-};
+use crate::config::{ClusterConfig, ClusterTopics, ClusterTrouble, check_cluster, resolve};
 use crate::node::{Ending, Node, NodeConfig, Running, StartError};
 use crate::placement::Plan;
 use clap::Args;
@@ -26,8 +25,8 @@ Examples:
   corepost serve --config corepost.toml --log-format json     in a container
   corepost serve --kafka k1:9092,k2:9092 --node 3             a node of a cluster; `corepost topics create` comes first
 When it is ready it prints one line: ready listen=IP:PORT admin=IP:PORT
-SIGTERM drains: every session is told its own moment to go. SIGHUP reads the files
-of keys and the certificate again.";
+SIGTERM drains: every session is told its own moment to go. SIGHUP reads the
+configuration again: keys, certificate, origins, drain window and log level count at once, all else is said.";
 
 /// Beyond the drain window, this long is waited for what is under way.
 const GRACE: Duration = Duration::from_secs(9);
@@ -41,23 +40,25 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) fn run(self) -> Exit {
-        let effective = match resolve(&self.flags.with_environment()) {
+        let given = self.flags.with_environment();
+        let effective = match resolve(&given) {
             Ok(effective) => effective,
             Err(mistakes) => {
                 eprint!("{mistakes}");
                 return Exit::Usage;
             }
         };
-        logging::start(effective.config.log);
+        let log = logging::start(effective.config.log);
         effective.notes.iter().for_each(|note| warn!("{note}"));
         let Plan { cores, is_pinned, backplane, store, .. } = &effective.config.placement;
         info!(?cores, is_pinned, %backplane, %store, "placement");
-        start(&effective.config)
+        start(Settings::new(given, effective, log))
     }
 }
 
 /// Runs a node until it is told to end.
-fn start(config: &Config) -> Exit {
+fn start(mut settings: Settings) -> Exit {
+    let config = settings.config();
     let node = match config.cluster.as_ref().map(check).transpose() {
         Ok(None) => NodeConfig::of(config),
         Ok(Some(topics)) => NodeConfig::of_cluster(config, &topics),
@@ -93,14 +94,14 @@ fn start(config: &Config) -> Exit {
     supervisor.ready();
     for signal in signals.forever() {
         match signal {
-            SIGHUP => read_keys_again(config, &running),
+            SIGHUP => settings.reload(&running),
             _ => break,
         }
     }
     supervisor.stopping();
     match running.ending() {
         Some(ending) => ended(&ending),
-        None => drain(config.drain_window_ms, running, &mut signals),
+        None => drain(settings.config().drain_window_ms, running, &mut signals),
     }
 }
 
@@ -147,31 +148,6 @@ fn check(cluster: &ClusterConfig) -> Result<ClusterTopics, Exit> {
 fn fail(why: &str) -> Exit {
     error!("{why}");
     Exit::Failed
-}
-
-fn read_keys_again(config: &Config, running: &Running) {
-    match config.read_access_again() {
-        Ok(access) => {
-            running.renew_access(access);
-            info!("keys were read again; sessions stay until their tokens expire");
-        }
-        Err(mistakes) => stay(mistakes, "the keys stay as they were"),
-    }
-    match config.read_tls_again() {
-        Ok(None) => {}
-        Ok(Some(tls)) => {
-            running.renew_tls(tls);
-            info!("the certificate was read again; connections stay as they are");
-        }
-        Err(mistakes) => stay(mistakes, "the certificate stays as it was"),
-    }
-}
-
-/// What could not be read again.
-fn stay(mistakes: Vec<KeyFileMistake>, what_stays: &str) {
-    for KeyFileMistake { setting, problem } in mistakes {
-        warn!(setting, "{problem}; {what_stays}");
-    }
 }
 
 /// Sends all sessions away, each at its own moment, then ends. A second signal does not wait for them.

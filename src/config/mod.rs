@@ -5,6 +5,7 @@ mod cluster_start;
 mod create_line;
 mod kafka;
 mod keyfiles;
+mod later;
 mod placement;
 mod raw;
 mod reader;
@@ -21,6 +22,7 @@ pub use cluster_start::{BrokenTopics, ClusterTopics, ClusterTrouble, check_clust
 pub use create_line::CreateLine;
 pub use kafka::{KafkaConfig, resolve_kafka};
 pub use keyfiles::{KeyFileMistake, KeyFiles};
+pub use later::Dormant;
 pub use placement::Placement;
 pub use raw::{Given, Raw, Written};
 pub use resolve::{Effective, resolve};

@@ -30,7 +30,7 @@ pub struct Effective {
     pub config: Config,
     /// What is no mistake but worth a line at the start.
     pub notes: Vec<String>,
-    raw: Raw,
+    pub(super) raw: Raw,
 }
 
 const SECOND: u64 = 1_000;

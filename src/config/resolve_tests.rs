@@ -161,15 +161,18 @@ fn what_is_shown_is_a_file_that_means_the_same() {
 }
 
 #[test]
-fn keys_are_read_again_and_a_broken_file_changes_nothing() {
-    let path = std::env::temp_dir().join(format!("corepost-again-{}", std::process::id()));
-    std::fs::write(&path, "0123456789abcdef\n").unwrap();
-    let config = resolve(&given(&[("api_keys", path.to_str().unwrap())])).unwrap().config;
-    std::fs::write(&path, "fedcba9876543210\n").unwrap();
-    let again = config.read_access_again().unwrap().api_keys.unwrap();
-    assert!(again.contains("fedcba9876543210") && !again.contains("0123456789abcdef"));
+fn what_a_running_node_cannot_take_over_is_told() {
+    let path = std::env::temp_dir().join(format!("corepost-later-{}.toml", std::process::id()));
+    let read = |text: &str| {
+        std::fs::write(&path, text).unwrap();
+        resolve(&given(&[("config", path.to_str().unwrap())])).unwrap()
+    };
+    let before = read("drain_window = '5s'\nping_interval = '20s'");
+    assert_eq!(before.dormant(&read("drain_window = '7s'\nping_interval = '20s'\nlog_level = 'debug'")), []);
+    let settings =
+        |text: &str| -> Vec<_> { before.dormant(&read(text)).iter().map(|it| it.setting).collect() };
+    assert_eq!(settings("retention = '1d'"), ["retention", "ping_interval"]);
+    let key = key("p256.pub.pem");
+    assert_eq!(settings(&format!("ping_interval = '20s'\njwt_key = '{key}'")), ["jwt_key"]);
     std::fs::remove_file(&path).unwrap();
-    let mistakes = config.read_access_again().unwrap_err();
-    assert_eq!(mistakes[0].setting, "api_keys");
-    assert!(!config.access.is_development());
 }

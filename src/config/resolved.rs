@@ -1,7 +1,7 @@
 //! Settings as they are meant: typed, in bounds, consistent with each other. A [`Config`] is a good one.
 
 use super::cluster::ClusterConfig;
-use super::keyfiles::{KeyFileMistake, KeyFiles};
+use super::keyfiles::KeyFiles;
 use super::tlsfiles::TlsFiles;
 use crate::access::{Access, Proxies, Rate, SendRates};
 use crate::model::Durability;
@@ -132,15 +132,5 @@ impl Config {
     /// How many cores.
     pub fn cores(&self) -> u16 {
         u16::try_from(self.placement.cores.len()).expect("limits::CORES bounds the cores")
-    }
-
-    /// What is in the files of keys now: for SIGHUP. On a mistake the old ones should stay in use.
-    pub fn read_access_again(&self) -> Result<Access, Vec<KeyFileMistake>> {
-        self.key_files.read(self.access.origins.clone())
-    }
-
-    /// The certificate as it is now: for SIGHUP. On a mistake the old one should stay in use.
-    pub fn read_tls_again(&self) -> Result<Option<Arc<ServerConfig>>, Vec<KeyFileMistake>> {
-        self.tls_files.as_ref().map(TlsFiles::read).transpose()
     }
 }

@@ -23,6 +23,10 @@ pub struct Setting {
     pub is_secret: bool,
 }
 
+/// Those that a running node takes over on SIGHUP; all others need a start.
+pub const LIVE_SETTINGS: [&str; 8] =
+    ["jwt_key", "jwks", "api_keys", "allow_origin", "tls_cert", "tls_key", "drain_window", "log_level"];
+
 /// Before the upper-case key.
 pub const ENVIRONMENT_PREFIX: &str = "COREPOST_";
 /// The setting that names the file, and so cannot stand in it.

@@ -4,6 +4,7 @@
 use crate::support::{
     Heard, Knock, PATIENCE, Place, Server, Session, client, eventually, http, send, token, trusting, tunnel,
 };
+use corepost::wire::proxy::SIGNATURE;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, StreamOwned, SupportedProtocolVersion};
@@ -203,12 +204,63 @@ fn a_new_certificate_is_shown_after_a_signal_and_a_bad_one_never() {
 
     secured.place.write("key.pem", "nonsense");
     server.signal("HUP");
-    eventually("it is said", || server.log().contains("the certificate stays as it was"));
+    eventually("it is said", || server.log().contains("all settings stay as they were"));
     assert!(connect(&server, &secured.trust(&[&TLS13])).is_ok());
 }
 
 #[test]
-fn tokens_and_proxies_work_behind_it() {
+fn what_can_change_under_a_running_node_does_and_all_else_is_said() {
+    let place = Place::new("reloaded");
+    let file = |text: &str| place.write("corepost.toml", text);
+    let config = file("ping_interval = \"25s\"\nlog_level = \"info\"\n");
+    let mut command = place.serve();
+    command.arg("--config").arg(&config);
+    let server = place.run(command);
+    file("ping_interval = \"20s\"\nlog_level = \"debug\"\n");
+    server.signal("HUP");
+    eventually("it says what needs a start", || server.log().contains("it counts from the next start"));
+    assert!(server.log().contains("ping_interval"), "{}", server.log());
+    eventually("it says more", || {
+        http(server.addr, b"GET /v1/nowhere HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        server.log().contains("a request came")
+    });
+    file("ping_interval = \"soon\"\n");
+    server.signal("HUP");
+    eventually("a mistake is named", || server.log().contains("all settings stay as they were"));
+    server.stop();
+}
+
+#[test]
+fn who_comes_by_a_proxy_says_so_before_the_handshake() {
+    let secured = Secured::new("tls-proxied");
+    let (cert, key) = (secured.cert.display().to_string(), secured.place.path("key.pem"));
+    let place = Place::keyed("tls-proxied-2").with("tls-cert", &cert).with("tls-key", key.display());
+    let server = place.with("proxy-from", "127.0.0.1").start();
+    let config = secured.trust(&[&TLS13]);
+    for is_apart in [false, true] {
+        let mut stream = TcpStream::connect(server.addr).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut line = client(&config);
+        // LOCAL: it speaks for itself. The handshake follows in the same packet, or later.
+        let mut first = [&SIGNATURE[..], &[0x20, 0, 0, 0]].concat();
+        if is_apart {
+            stream.write_all(&std::mem::take(&mut first)).unwrap();
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        line.write_tls(&mut first).unwrap();
+        stream.write_all(&first).unwrap();
+        line.complete_io(&mut stream).unwrap();
+        let mut line = StreamOwned::new(line, stream);
+        line.write_all(b"GET /v1/clients/bob HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            .unwrap();
+        let mut answer = String::new();
+        line.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+    }
+}
+
+#[test]
+fn tokens_are_judged_behind_it() {
     let secured = Secured::new("tls-keyed");
     let (cert, key) = (secured.cert.display().to_string(), secured.place.path("key.pem"));
     let place = Place::keyed("tls-keyed-2").with("tls-cert", &cert).with("tls-key", key.display());

@@ -12,6 +12,7 @@ mod throughput;
 use crate::args::{Args, Mode};
 use crate::fleet::{Dial, Fleet};
 use crate::report::Report;
+use crate::secure;
 use crate::server::Server;
 use crate::sys;
 use crate::target::Template;
@@ -64,9 +65,10 @@ impl Bench {
         sys::raise_descriptors().map_err(|error| error.to_string())?;
         let first_id = u64::from_str_radix(&args.ids, 16).map_err(|_| "--ids is a hexadecimal number")?;
         let nanos = std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_nanos() as u64);
+        let tls = args.tls.as_deref().map(secure::trusting).transpose()?;
         Ok(Self {
             server: if args.pid.is_empty() { None } else { Some(Server::new(&args.pid)?) },
-            fleet: Fleet::new(args.target, args.body).map_err(|error| error.to_string())?,
+            fleet: Fleet::new(args.target, args.body, tls).map_err(|error| error.to_string())?,
             at_home: homes::at_home(args, first_id)?,
             tokens: args.hs256.as_deref().map(Tokens::new).transpose()?,
             first_id,
