@@ -112,6 +112,8 @@ pub const TLS_RECORD_BYTES: usize = 16 << 10;
 /// Bytes that are held of a TLS record that is not whole, or of a message of the handshake. More: the connection ends. A
 /// record has 18,437 at most (RFC 5246 §6.2.3), and what a client says first far fewer.
 pub const TLS_PARTIAL_BYTES: usize = 20 << 10;
+/// What rustls allocates for an open session, about: both directions' keys and where the protocol stands.
+pub const TLS_KEYS_BYTES: usize = 4 << 10;
 /// Handshakes of TLS that a core begins in one turn; more wait for the next: each is a signature and an agreement on a key,
 /// 0.2 ms with an elliptic curve and 1 ms with RSA, for which sessions would wait.
 pub const HANDSHAKES_PER_TURN: usize = 4;

@@ -20,6 +20,8 @@ words! {
         Outbound = "outbound",
         /// Appends that the log has not answered.
         Appends = "appends",
+        /// Keys of connections with TLS, about.
+        Tls = "tls",
     }
 }
 

@@ -204,10 +204,9 @@ impl Tls {
         }
     }
 
-    /// What tells the peer of an error.
+    /// What tells the peer of an error, if anything does. Asked once: asked again, rustls would meet the same error again.
     fn alert(&mut self, rest: &mut [u8], answer: &mut Vec<u8>) {
-        while let Ok(ConnectionState::EncodeTlsData(mut data)) =
-            self.connection.process_tls_records(rest).state
+        if let Ok(ConnectionState::EncodeTlsData(mut data)) = self.connection.process_tls_records(rest).state
         {
             encode(&mut data, answer);
         }

@@ -1,4 +1,5 @@
 use super::*;
+use proptest::prelude::*;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::PrivateKeyDer;
@@ -174,4 +175,45 @@ fn a_message_of_the_handshake_without_end_is_not_kept() {
     let outcomes: Vec<_> =
         (0..4).map(|_| line.ours.open(&mut record.clone(), &mut heard, &mut answer)).collect();
     assert!(outcomes.iter().any(Result::is_err), "{outcomes:?}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// Whatever a peer sends, however it is cut, and whatever we say meanwhile: no panic, and no more held than there may be.
+    #[test]
+    fn a_hostile_peer_breaks_nothing_but_its_own_connection(
+        cuts in proptest::collection::vec(1..3_000_usize, 1..40),
+        faults in proptest::collection::vec((0..6_000_usize, any::<u8>()), 0..4),
+        says in any::<u64>(),
+    ) {
+        let mut line = Line::new(if says % 2 == 0 { &version::TLS13 } else { &version::TLS12 }, 1 << 20);
+        if says % 3 > 0 {
+            line.talk().unwrap();
+        }
+        line.client.writer().write_all(&[7; 4_000]).unwrap();
+        let mut sent = Vec::new();
+        while line.client.wants_write() {
+            line.client.write_tls(&mut sent).unwrap();
+        }
+        for (at, byte) in faults {
+            if let Some(place) = sent.get_mut(at) {
+                *place = byte;
+            }
+        }
+        let (mut rest, mut heard, mut out) = (&mut sent[..], Vec::new(), Vec::new());
+        for (n, cut) in cuts.into_iter().cycle().enumerate() {
+            if rest.is_empty() {
+                break;
+            }
+            let cut = cut.min(rest.len());
+            let (now, later) = std::mem::take(&mut rest).split_at_mut(cut);
+            rest = later;
+            let _ = line.ours.open(now, &mut heard, &mut out);
+            if says >> (n % 64) & 1 == 1 {
+                let _ = line.ours.seal(b"meanwhile", &mut out);
+            }
+            prop_assert!(line.ours.held_bytes() <= TLS_PARTIAL_BYTES);
+        }
+    }
 }

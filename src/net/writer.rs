@@ -9,6 +9,7 @@
 use super::socket::{borrow, send_now};
 use super::tls::Tls;
 use super::{Ended, Pool, Reader, Size, Socket};
+use crate::limits::TLS_KEYS_BYTES;
 use monoio::net::UnixStream;
 use std::future::Future;
 use std::io;
@@ -86,6 +87,11 @@ impl Writer {
         self.pending.splice(secure.sealed..secure.sealed, answer.iter().copied());
         secure.sealed += answer.len();
         Opened { plain: room, is_end: opened.is_err() || secure.tls.has_heard_all() }
+    }
+
+    /// Memory of its keys, about.
+    pub fn key_bytes(&self) -> usize {
+        self.secure.as_ref().map_or(0, |_| size_of::<Secure>() + TLS_KEYS_BYTES)
     }
 
     /// Has the memory of a record that is not whole counted: `change` is told what was counted and what is held now. An

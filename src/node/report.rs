@@ -60,10 +60,11 @@ impl Core {
         let (figures, appends) = (&state.figures, state.shard.append_bytes_in_flight());
         let mut counters = state.shard.counters().clone();
         counters.refusals.iter_mut().zip(figures.refusals).for_each(|(all, here)| *all += here);
-        let (mut outbound, mut held) = (0, 0);
+        let (mut outbound, mut held, mut tls) = (0, 0, 0);
         for (_, connection) in state.table.iter_mut() {
             outbound += connection.remainder().unsent.len();
             held += connection.held_bytes();
+            tls += connection.writer.key_bytes();
         }
         let mut memory = [0; CoreMemory::ALL.len()];
         memory[CoreMemory::Recent as usize] = counters.recent_bytes;
@@ -73,6 +74,7 @@ impl Core {
         memory[CoreMemory::Outbound as usize] = outbound as u64;
         memory[CoreMemory::Held as usize] = held as u64;
         memory[CoreMemory::Appends as usize] = appends as u64;
+        memory[CoreMemory::Tls as usize] = tls as u64;
         CoreReport {
             fresh: state.shard.is_fresh(state.now),
             busy_us: figures.busy.as_micros() as u64,
