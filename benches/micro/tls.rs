@@ -1,6 +1,8 @@
 //! What a TLS 1.3 handshake with an ECDSA P-256 certificate costs the server's side of rustls, in memory and nothing else:
 //! the most that a core could do.
 
+#![allow(clippy::unwrap_used, reason = "a bench: what is made here is good")]
+
 use super::cases::Cases;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::client::Resumption;

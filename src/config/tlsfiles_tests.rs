@@ -1,3 +1,5 @@
+//! Certificates that are good, and each way in which they are not.
+
 use super::*;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 

@@ -1,3 +1,5 @@
+//! Both sides in memory: rustls' own client and our side, however the bytes are cut, and what a hostile peer can do.
+
 use super::*;
 use proptest::prelude::*;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
