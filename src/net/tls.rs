@@ -204,9 +204,12 @@ impl Tls {
         }
     }
 
-    /// What tells the peer of an error, if anything does. Asked once: asked again, rustls would meet the same error again.
+    /// What was still to be said when an error came, and what tells the peer of that. No more: rustls would meet the same
+    /// error again.
     fn alert(&mut self, rest: &mut [u8], answer: &mut Vec<u8>) {
-        if let Ok(ConnectionState::EncodeTlsData(mut data)) = self.connection.process_tls_records(rest).state
+        while self.connection.wants_write()
+            && let Ok(ConnectionState::EncodeTlsData(mut data)) =
+                self.connection.process_tls_records(rest).state
         {
             encode(&mut data, answer);
         }

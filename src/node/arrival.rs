@@ -12,9 +12,11 @@ use crate::http::head::{Head, Incoming};
 use crate::http::response::Status;
 use crate::limits::{ARRIVAL_BYTES, ARRIVALS, HANDSHAKES_PER_TURN};
 use crate::net::{Size, Socket, Tls, is_tls};
-use monoio::time::{Instant, sleep, timeout_at};
+use monoio::time::{Instant, timeout_at};
+use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 
 /// What who speaks plainly where TLS is spoken is told, plainly.
@@ -72,18 +74,17 @@ impl Arrival {
         Ok(())
     }
 
-    /// Waits for a turn in which the core has a handshake left.
-    async fn turn_of_handshake(&self) {
-        loop {
-            {
-                let mut state = self.core.enter();
-                if state.handshakes < HANDSHAKES_PER_TURN {
-                    state.handshakes += 1;
-                    return;
-                }
+    /// Waits for a turn in which the core has a handshake left. Those that wait are arrivals, and bounded as those.
+    fn turn_of_handshake(&self) -> impl Future<Output = ()> {
+        poll_fn(|cx| {
+            let mut state = self.core.enter();
+            if state.handshakes < HANDSHAKES_PER_TURN {
+                state.handshakes += 1;
+                return Poll::Ready(());
             }
-            sleep(Duration::from_millis(1)).await;
-        }
+            state.shaking.push_back(cx.waker().clone());
+            Poll::Pending
+        })
     }
 
     /// Reads until the head is whole.

@@ -132,6 +132,8 @@ pub(super) struct State {
     pub(super) tls: Option<Arc<ServerConfig>>,
     /// Handshakes that were begun in this turn.
     pub(super) handshakes: usize,
+    /// Arrivals that wait for a turn with one left, woken as many at a time.
+    pub(super) shaking: VecDeque<Waker>,
     /// Signatures that were checked in this turn.
     pub(super) signatures: usize,
     /// Sessions whose new token was not checked yet; they try again with the next tick.
@@ -177,6 +179,7 @@ impl Core {
             access: Arc::clone(&config.access),
             tls: config.tls.clone(),
             handshakes: 0,
+            shaking: VecDeque::new(),
             turn,
             signatures: 0,
             unsigned: Vec::new(),

@@ -3,13 +3,14 @@
 use super::connection::{Connection, Phase, Service};
 use super::core::{Mail, State};
 use super::table::Key;
-use crate::limits::{CLOSE_MS, OUTBOUND_BYTES};
+use crate::limits::{CLOSE_MS, HANDSHAKES_PER_TURN, OUTBOUND_BYTES};
 use crate::model::CloseCode;
 use crate::net::{Sent, half_close};
 use crate::router::Output;
 use crate::wire::websocket::{Opcode, PartialBudget, write_close, write_frame};
 use std::collections::VecDeque;
 use std::future::Future;
+use std::task::Waker;
 
 impl State {
     /// Does what the shard wants done: the only place where its outputs become effects. Called at the end of each
@@ -110,6 +111,8 @@ impl State {
             post.post(self.outbox.core(), std::mem::take(&mut self.dispatches));
         }
         (self.signatures, self.handshakes) = (0, 0);
+        let next = self.shaking.len().min(HANDSHAKES_PER_TURN);
+        self.shaking.drain(..next).for_each(Waker::wake);
         for core in 0..self.outbox.cores() {
             self.out.set_room(core, self.outbox.room(core));
         }
