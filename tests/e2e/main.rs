@@ -4,6 +4,8 @@
 
 mod api;
 mod arrive;
+#[path = "../balancer_support/mod.rs"]
+mod balancer_support;
 mod bounds;
 mod close;
 mod commands;
