@@ -19,6 +19,7 @@ mod keys;
 mod kills;
 mod losses;
 mod mistakes;
+mod nginx;
 mod positions;
 mod pressure;
 mod promise_1_acknowledged_is_durable;
