@@ -33,6 +33,7 @@ mod promise_8_ephemeral_is_beside_the_log;
 mod promises;
 mod proxied;
 mod pulls;
+mod seccomp;
 mod sessions;
 mod stage;
 mod supervised;
