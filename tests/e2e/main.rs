@@ -17,6 +17,7 @@ mod greeting;
 mod haproxy;
 mod keys;
 mod kills;
+mod kubernetes;
 mod losses;
 mod mistakes;
 mod nginx;
