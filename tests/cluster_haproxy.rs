@@ -1,17 +1,19 @@
-//! Three nodes over real Kafka, with the real HAProxy in front, set up as the README says.
+//! Three nodes over real Kafka, with the real HAProxy in front, by `tuning/haproxy.cfg`.
 //!
 //! Runs only with `COREPOST_TEST=all`. Its clients are the program's own `listen` and `send`, which do what a client of the
 //! protocol is to do.
 #![cfg(feature = "serve")]
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod balancer_support;
 mod kafka_support;
 
+use balancer_support::{balancer, free_addresses, tuned};
 use kafka_support::{Cluster, corepost, errors, is_asked_for, program, text, without_ours};
 use serde_json::Value;
 use std::fs::File;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -115,33 +117,21 @@ impl Node {
     }
 }
 
-/// HAProxy in front of them, with the README's cluster.cfg, and where it listens.
+/// HAProxy in front of them, and where it listens.
 fn haproxy(dir: &Path, nodes: &[Node]) -> (Process, SocketAddr) {
-    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
-    let (_, after) = readme.split_once("```haproxy\n# cluster.cfg").expect("the README has a cluster.cfg");
-    let mut config = after.split_once("```").unwrap().0.to_owned();
-    let front = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let mut replacements = vec![
-        ("127.0.0.1:8100\n".to_owned(), format!("{front}\n")),
+    let [front] = free_addresses();
+    let written = ["127.0.0.1:8180 port 9190", "127.0.0.1:8181 port 9191", "127.0.0.1:8182 port 9192"];
+    let mut changes = vec![
+        ("bind 127.0.0.1:8100", format!("bind {front}")),
         // So that a check that fails shows within this test.
-        ("inter 1s".to_owned(), "inter 100ms fall 1".to_owned()),
+        ("inter 1s", "inter 100ms fall 1".to_owned()),
     ];
-    for (ordinal, Node { listen, admin, .. }) in nodes.iter().enumerate() {
-        let written = format!("127.0.0.1:818{ordinal} port 919{ordinal}");
-        replacements.push((written, format!("{listen} port {}", admin.port())));
+    for (written, Node { listen, admin, .. }) in written.into_iter().zip(nodes) {
+        changes.push((written, format!("{listen} port {}", admin.port())));
     }
-    for (written, here) in replacements {
-        assert!(config.contains(&written), "the README's cluster.cfg has no {written:?}:\n{config}");
-        config = config.replace(&written, &here);
-    }
-    std::fs::write(dir.join("cluster.cfg"), format!("#{config}")).unwrap();
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let places = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
-    let program = places.map(|place| place.join("haproxy")).find(|path| path.is_file());
-    let program =
-        program.expect("this test needs HAProxy: apt-get install -y --no-install-recommends haproxy");
-    let mut command = Command::new(program);
-    command.current_dir(dir).args(["-db", "-f", "cluster.cfg"]);
+    std::fs::write(dir.join("haproxy.cfg"), tuned("haproxy.cfg", &changes)).unwrap();
+    let mut command = Command::new(balancer("haproxy", "haproxy"));
+    command.current_dir(dir).args(["-db", "-f", "haproxy.cfg"]);
     let process = Process::start(dir, "haproxy", &mut command);
     eventually("HAProxy listens", || TcpStream::connect(front).is_ok());
     (process, front)

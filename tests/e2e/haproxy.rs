@@ -1,14 +1,16 @@
-//! With the real HAProxy in front, set up as the README says.
+//! With the real HAProxy in front, by `tuning/haproxy.cfg`.
 //!
-//! Runs only with `COREPOST_TEST=all`, for it needs HAProxy. Its clients come from several addresses of this machine:
-//! HAProxy itself relays them there, bound to those addresses, before its front sees them.
+//! Runs only with `COREPOST_TEST=all`, for it needs HAProxy. One of its three nodes is there, the others
+//! are not. Its clients come from several addresses of this machine: HAProxy itself relays them there, bound to those
+//! addresses, before its front sees them.
 
+use crate::balancer_support::{balancer, free_addresses, tuned};
 use crate::support::{
     API_KEY, Api, Knock, PATIENCE, Place, Server, Session, eventually, eventually_in, token,
 };
 use std::fmt::Write;
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 /// Addresses that clients come from.
@@ -24,20 +26,20 @@ struct Haproxy {
 impl Haproxy {
     /// In front of `server`, in the folder of `place`.
     fn start(place: &Place, server: &Server) -> Self {
-        let mut ports = free_ports::<{ CLIENTS.len() + 1 }>().into_iter();
-        let front = ports.next().unwrap();
-        let doors = std::array::from_fn(|_| ports.next().unwrap());
-        let mut config = snippet();
-        for (written, here) in [
-            ("bind :80\n", format!("bind {front}\n")),
-            ("10.0.0.5:8080", server.addr.to_string()),
-            ("port 9090", format!("port {}", server.admin.port())),
-            // So that a check that fails shows within this test.
-            ("inter 2s", "inter 100ms fall 1".to_owned()),
-        ] {
-            assert!(config.contains(written), "the README's haproxy.cfg has no {written:?}:\n{config}");
-            config = config.replace(written, &here);
-        }
+        let mut free = free_addresses::<{ CLIENTS.len() + 3 }>().into_iter();
+        let mut next = || free.next().unwrap();
+        let (front, doors) = (next(), std::array::from_fn(|_| next()));
+        let mut config = tuned(
+            "haproxy.cfg",
+            &[
+                ("bind 127.0.0.1:8100", format!("bind {front}")),
+                ("127.0.0.1:8180 port 9190", format!("{} port {}", server.addr, server.admin.port())),
+                ("127.0.0.1:8181 port 9191", nobody(next())),
+                ("127.0.0.1:8182 port 9192", nobody(next())),
+                // So that a check that fails shows within this test.
+                ("inter 1s", "inter 100ms fall 1".to_owned()),
+            ],
+        );
         for (client, door) in CLIENTS.iter().zip(&doors) {
             write!(
                 config,
@@ -47,16 +49,22 @@ impl Haproxy {
         }
         let (config, stderr) = (place.write("haproxy.cfg", config), place.path("haproxy-stderr"));
         let log = std::fs::File::create(&stderr).unwrap();
-        let mut command = Command::new(program());
+        let mut command = Command::new(balancer("haproxy", "haproxy"));
         command.args(["-db", "-f"]).arg(config).stdin(Stdio::null());
         let child = command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
         let haproxy = Self { child, stderr, doors };
         eventually("HAProxy listens", || haproxy.doors.iter().all(|door| TcpStream::connect(door).is_ok()));
+        eventually("it sees who is not there", || haproxy.lost("node1") && haproxy.lost("node2"));
         haproxy
     }
 
     fn log(&self) -> String {
         std::fs::read_to_string(&self.stderr).unwrap()
+    }
+
+    /// Whether it has found this server not to be ready.
+    fn lost(&self, node: &str) -> bool {
+        self.log().contains(&format!("{node} is DOWN"))
     }
 }
 
@@ -70,26 +78,9 @@ impl Drop for Haproxy {
     }
 }
 
-/// The README's haproxy.cfg.
-fn snippet() -> String {
-    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    let readme = std::fs::read_to_string(readme).unwrap();
-    let (_, after) = readme.split_once("```haproxy\n").expect("the README has a haproxy.cfg");
-    after.split_once("```").unwrap().0.to_owned()
-}
-
-/// HAProxy itself; Debian has it where not every user looks.
-fn program() -> PathBuf {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let places = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
-    let found = places.map(|place| place.join("haproxy")).find(|path| path.is_file());
-    found.expect("this test needs HAProxy: apt-get install -y --no-install-recommends haproxy")
-}
-
-/// Addresses that nobody listens on at the moment. HAProxy cannot be asked which free ones it took.
-fn free_ports<const N: usize>() -> [SocketAddr; N] {
-    let held: [TcpListener; N] = std::array::from_fn(|_| TcpListener::bind("127.0.0.1:0").unwrap());
-    held.each_ref().map(|listener| listener.local_addr().unwrap())
+/// A server that is not there, nor its admin listener.
+fn nobody(addr: SocketAddr) -> String {
+    format!("{addr} port {}", addr.port())
 }
 
 #[test]
@@ -99,7 +90,7 @@ fn clients_behind_haproxy_chat_and_are_counted_by_their_own_addresses() {
         return;
     }
     let place = Place::keyed("haproxy")
-        .with("proxy-from", "127.0.0.1")
+        .with("proxy-from", "127.0.0.2")
         .with("max-connections-per-ip", 2)
         .with("log-level", "debug");
     let server = place.start();
@@ -137,8 +128,8 @@ fn clients_behind_haproxy_chat_and_are_counted_by_their_own_addresses() {
     assert!(CLIENTS.iter().all(|client| log.contains(&format!("from={client}:"))), "{log}");
     assert_eq!(server.metrics().sum("corepost_refusals_total", "reason=\"proxy_header\""), 0.0, "{log}");
     // The check asks for readiness, and would show it if that were not there.
-    assert!(!haproxy.log().contains("is DOWN"), "{}", haproxy.log());
+    assert!(!haproxy.lost("node0"), "{}", haproxy.log());
     server.kill();
-    eventually_in("HAProxy sees that the node is gone", PATIENCE, || haproxy.log().contains("is DOWN"));
+    eventually_in("HAProxy sees that the node is gone", PATIENCE, || haproxy.lost("node0"));
     drop::<Session>(alice);
 }

@@ -4,6 +4,8 @@
 
 mod api;
 mod arrive;
+#[path = "../balancer_support/mod.rs"]
+mod balancer_support;
 mod bounds;
 mod close;
 mod commands;
@@ -15,8 +17,10 @@ mod greeting;
 mod haproxy;
 mod keys;
 mod kills;
+mod kubernetes;
 mod losses;
 mod mistakes;
+mod nginx;
 mod positions;
 mod pressure;
 mod promise_1_acknowledged_is_durable;
@@ -30,6 +34,7 @@ mod promise_8_ephemeral_is_beside_the_log;
 mod promises;
 mod proxied;
 mod pulls;
+mod seccomp;
 mod sessions;
 mod stage;
 mod supervised;

@@ -68,8 +68,10 @@ impl Knock {
         if head.starts_with("HTTP/1.1 101 ") {
             return Ok((peer, head));
         }
+        // Who keeps the connection says how long the answer is.
+        let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: ")?.parse().ok());
         let mut rest = String::new();
-        let _ = peer.stream.read_to_string(&mut rest);
+        let _ = peer.stream.take(length.unwrap_or(u64::MAX)).read_to_string(&mut rest);
         Err(head + &rest)
     }
 
