@@ -67,7 +67,7 @@ impl PartialBudget {
         Ok(())
     }
 
-    /// What is held beside messages has grown or shrunk; at the bound as [`PartialBudget::take`].
+    /// What is held beside messages has grown or shrunk; at the bound the connection is closed 1013.
     pub fn change(&mut self, from: usize, to: usize) -> Result<(), CloseCode> {
         self.give(from.saturating_sub(to));
         self.take(to.saturating_sub(from))
