@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Interleaved rounds of Corepost and its baselines, as the tables of benches/README.md.
 
-    benches/compare.py                        every case, five rounds (about an hour with the 5 million rows)
+    benches/compare.py                        every case, five rounds (over an hour with the 5 million rows)
     benches/compare.py pairs-1 fanout         only these
     benches/compare.py --rounds 1 --seconds 2 a look
 
@@ -34,6 +34,7 @@ def build(options):
     if not options.baselines_only:
         programs["corepost"] = options.corepost or cargo("build", "--release", "--bin", "corepost")["corepost"]
     programs["load"] = options.load or cargo("bench", "--no-run", "--bench", "load")["load"]
+    programs["micro"] = options.micro or cargo("bench", "--no-run", "--bench", "micro")["micro"]
     for name in ("relay", "tokio-router"):
         programs[name] = baseline(name)
     return programs
@@ -285,9 +286,48 @@ def slow(bench):
          {"rss_above_kib": "≤ 16,384", "got": "20,000", "out_of_order": "0", "pair_p99_ratio": "≤ 2"})
 
 
+def certificate(bench):
+    """A server's flags and the generator's: one ECDSA P-256 certificate."""
+    cert, key = bench.scratch / "cert.pem", bench.scratch / "key.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                    "-keyout", key, "-out", cert, "-days", "2", "-subj", "/CN=localhost",
+                    "-addext", "subjectAltName=DNS:localhost", "-addext", "basicConstraints=critical,CA:FALSE"],
+                   check=True, stderr=subprocess.DEVNULL)
+    return ("--tls-cert", str(cert), "--tls-key", str(key)), ("--tls", str(cert))
+
+
+def tls(bench):
+    server_flags, load_flags = certificate(bench)
+    seconds = bench.options.seconds
+
+    def run(target):
+        extra, more = (server_flags, load_flags) if target == "TLS" else ((), ())
+        with bench.server("corepost", extra=extra) as server:
+            return bench.load(server, "throughput", "--outstanding", 1, "--seconds", seconds, *more)
+    found = bench.rounds(["plain", "TLS"], run)
+    table("TLS 1.3: 1,000 sockets, 1 outstanding, 128 bytes, ephemeral", found, CPU, "server CPU µs per message")
+    ratio(found, "TLS", "plain", CPU, 1.6)
+    with bench.server("corepost", extra=server_flags) as server:
+        report = bench.load(server, "idle", "--sockets", 9_000, "--seconds", 60, *load_flags)
+    once("TLS: 9,000 idle sessions after two ping rounds", report, {"bytes_each": "≤ 24,576"})
+
+    def storm(target):
+        if target == "bare rustls":
+            micro = [bench.programs["micro"], "--bench", "bare rustls"]
+            said = subprocess.run(["taskset", "-c", str(bench.options.server_cpu), *micro], check=True, text=True,
+                                  stdout=subprocess.PIPE).stdout
+            return {CPU: float(said.split("|")[2]) / 1000}
+        with bench.server("corepost", extra=server_flags) as server:
+            return bench.load(server, "storm", "--sockets", 6_000, *load_flags)
+    found = bench.rounds(["bare rustls", "corepost"], storm)
+    table("TLS 1.3: whole handshakes with ECDSA P-256, ours with accept, upgrade and welcome", found, CPU,
+          "server CPU µs each; at 500 a core does 2,000 a second")
+    ratio(found, "corepost", "bare rustls", CPU, 1.43)
+
+
 CASES = {"pairs-1": lambda bench: pairs("pairs-1", bench, 1), "pairs-16": lambda bench: pairs("pairs-16", bench, 16),
          "fanout": fanout, "rate": rate, "cores": cores, "durable": durable, "idle": idle, "replay": replay,
-         "slow": slow}
+         "slow": slow, "tls": tls}
 BASELINE_CASES = ("pairs-1", "pairs-16", "fanout", "rate")
 
 
@@ -297,6 +337,7 @@ def main():
     parser.add_argument("--load-cpu", type=int, default=1)
     parser.add_argument("--rows", type=int, default=5_000_000, help="in the store before the durable case")
     parser.add_argument("--retained", type=int, default=10_000_000, help="in the store before the replay case")
+    parser.add_argument("--micro", help="the program of the parts instead of building one, for tls")
     parser.add_argument("--baselines-only", action="store_true")
     options = chosen(parser, CASES)
     bench = Bench(options)
