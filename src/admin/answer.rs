@@ -5,6 +5,7 @@
 
 use crate::limits::HEAD_BYTES;
 use bytes::BytesMut;
+use http::header::ORIGIN;
 use http::{Method, StatusCode};
 use monoio_codec::{Decoded, Decoder};
 use monoio_http::h1::codec::decoder::RequestHeadDecoder;
@@ -18,6 +19,10 @@ pub(super) enum Ask {
     Ready,
     /// `/metrics`
     Metrics,
+    /// `/drain`: how far is it?
+    Progress,
+    /// `POST /drain`: begin.
+    Drain,
 }
 
 /// A request that was understood.
@@ -34,21 +39,27 @@ pub(super) struct Answer {
     pub status: StatusCode,
     pub content_type: &'static str,
     pub body: Vec<u8>,
+    /// What may be done here, where something else was tried.
+    pub allow: Option<&'static str>,
 }
 
 pub(super) const PLAIN: &str = "text/plain; charset=utf-8";
 pub(super) const JSON: &str = "application/json";
 
 impl Answer {
+    pub fn new(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Self {
+        Self { status, content_type, body, allow: None }
+    }
+
     /// `message`: what is wrong and what to do.
     pub fn refuse(status: StatusCode, message: &str) -> Self {
-        Self { status, content_type: PLAIN, body: format!("{message}\n").into_bytes() }
+        Self::new(status, PLAIN, format!("{message}\n").into_bytes())
     }
 
     /// As it goes out; the connection is closed behind it.
     pub fn bytes(&self, head_only: bool) -> Vec<u8> {
-        let Self { status, content_type, body } = self;
-        let allow = if *status == StatusCode::METHOD_NOT_ALLOWED { "Allow: GET, HEAD\r\n" } else { "" };
+        let Self { status, content_type, body, allow } = self;
+        let allow = allow.map_or(String::new(), |allow| format!("Allow: {allow}\r\n"));
         let head = format!(
             "HTTP/1.1 {} {}\r\nConnection: close\r\nCache-Control: no-store\r\n{allow}Content-Type: {content_type}\r\n\
              Content-Length: {}\r\n\r\n",
@@ -79,17 +90,28 @@ fn decode(head: &[u8]) -> Result<Asked, Answer> {
     let Ok(Decoded::Some(head)) = RequestHeadDecoder.decode(&mut BytesMut::from(head)) else {
         return Err(Answer::refuse(StatusCode::BAD_REQUEST, "this is no HTTP/1.1 request"));
     };
-    let ask = match head.uri.path() {
-        "/livez" => Ask::Live,
-        "/readyz" => Ask::Ready,
-        "/metrics" => Ask::Metrics,
-        _ => return Err(Answer::refuse(StatusCode::NOT_FOUND, "here are /livez, /readyz and /metrics")),
+    let (ask, allow) = match head.uri.path() {
+        "/livez" => (Ask::Live, "GET, HEAD"),
+        "/readyz" => (Ask::Ready, "GET, HEAD"),
+        "/metrics" => (Ask::Metrics, "GET, HEAD"),
+        "/drain" => (Ask::Progress, "GET, HEAD, POST"),
+        _ => {
+            let here = "here are /livez, /readyz, /metrics and /drain";
+            return Err(Answer::refuse(StatusCode::NOT_FOUND, here));
+        }
     };
     let head_only = head.method == Method::HEAD;
-    if head_only || head.method == Method::GET {
-        Ok(Asked { ask, head_only })
-    } else {
-        Err(Answer::refuse(StatusCode::METHOD_NOT_ALLOWED, "use GET"))
+    match (ask, &head.method) {
+        // A page that an operator looks at may not end a node: browsers say where a POST comes from.
+        (Ask::Progress, &Method::POST) if head.headers.contains_key(ORIGIN) => {
+            Err(Answer::refuse(StatusCode::FORBIDDEN, "no web page may drain a node"))
+        }
+        (Ask::Progress, &Method::POST) => Ok(Asked { ask: Ask::Drain, head_only }),
+        (_, &Method::GET | &Method::HEAD) => Ok(Asked { ask, head_only }),
+        _ => {
+            let refusal = Answer::refuse(StatusCode::METHOD_NOT_ALLOWED, &format!("use one of {allow}"));
+            Err(Answer { allow: Some(allow), ..refusal })
+        }
     }
 }
 
@@ -105,11 +127,20 @@ mod tests {
             ("GET /livez", Ask::Live, false),
             ("HEAD /readyz?x", Ask::Ready, true),
             ("GET /metrics", Ask::Metrics, false),
+            ("GET /drain", Ask::Progress, false),
+            ("POST /drain", Ask::Drain, false),
         ] {
             assert_eq!(ask(line), Ok(Asked { ask: what, head_only }), "{line}");
         }
         let status = |line: &str| ask(line).unwrap_err().status.as_u16();
         assert_eq!((status("GET /"), status("POST /metrics"), status("G[T /")), (404, 405, 400));
+        let allowed = |line: &str| ask(line).unwrap_err().allow;
+        assert_eq!(
+            (allowed("POST /livez"), allowed("PUT /drain")),
+            (Some("GET, HEAD"), Some("GET, HEAD, POST"))
+        );
+        let by_a_page = read(b"POST /drain HTTP/1.1\r\nHost: x\r\nOrigin: https://evil.example\r\n\r\n");
+        assert_eq!(by_a_page.unwrap().unwrap_err().status, 403);
         assert_eq!(read(b"GET /livez HTTP/1.1\r\nHost: x\r\n"), None);
         let flood = [b"GET /livez HTTP/1.1\r\n", &[b'a'; HEAD_BYTES][..]].concat();
         assert_eq!(read(&flood).unwrap().unwrap_err().status, 431);

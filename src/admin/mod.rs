@@ -6,6 +6,7 @@
 
 mod answer;
 mod cluster_families;
+mod drain;
 mod families;
 mod health;
 mod memory;
@@ -16,6 +17,7 @@ mod server;
 mod supervisor;
 
 pub use cluster_families::CLUSTER_FAMILIES;
+pub use drain::{Drain, Progress};
 pub use families::{FAMILIES, Family, Kind};
 pub use health::{Unready, unready};
 pub use metrics::render;
@@ -40,6 +42,8 @@ pub struct Sources {
     pub cluster: Box<dyn Fn() -> Option<ClusterReport> + Send>,
     /// How far the node's life is.
     pub phase: Box<dyn Fn() -> Phase + Send>,
+    /// How it is drained.
+    pub drain: Drain,
     /// Who is told that all cores answer.
     pub supervisor: Supervisor,
     /// Labels of `corepost_build_info`, `version` among them.

@@ -129,21 +129,22 @@ async fn give(stream: &mut TcpStream, bytes: Vec<u8>) -> io::Result<()> {
 impl Desk {
     async fn answer(&self, ask: Ask) -> Answer {
         match ask {
-            Ask::Live => Answer { status: StatusCode::OK, content_type: PLAIN, body: b"ok\n".to_vec() },
+            Ask::Live => Answer::new(StatusCode::OK, PLAIN, b"ok\n".to_vec()),
             Ask::Ready => {
                 let reasons = health::unready(&self.reports().await);
                 let ready = reasons.is_empty();
-                Answer {
-                    status: if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE },
-                    content_type: JSON,
-                    body: health::readiness(reasons),
-                }
+                let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+                Answer::new(status, JSON, health::readiness(reasons))
             }
-            Ask::Metrics => Answer {
-                status: StatusCode::OK,
-                content_type: prometheus::TEXT_FORMAT,
-                body: metrics::render(&self.reports().await, &self.sources.build).into_bytes(),
-            },
+            Ask::Metrics => {
+                let text = metrics::render(&self.reports().await, &self.sources.build);
+                Answer::new(StatusCode::OK, prometheus::TEXT_FORMAT, text.into_bytes())
+            }
+            Ask::Progress => Answer::new(StatusCode::OK, JSON, (self.sources.drain.progress)().json()),
+            Ask::Drain => {
+                (self.sources.drain.begin)();
+                Answer::new(StatusCode::ACCEPTED, JSON, (self.sources.drain.progress)().json())
+            }
         }
     }
 

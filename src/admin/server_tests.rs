@@ -1,6 +1,8 @@
 //! The admin address over real sockets: what it says, and whom it does not wait for.
 
-use crate::admin::{Admin, CoreReport, LogReport, LogTrouble, Phase, Question, Sources, Supervisor};
+use crate::admin::{
+    Admin, CoreReport, Drain, LogReport, LogTrouble, Phase, Progress, Question, Sources, Supervisor,
+};
 use crate::limits::ADMIN_CONNECTIONS;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -35,7 +37,7 @@ fn start() -> (Arc<Node>, SocketAddr) {
 
 fn start_under(supervisor: Supervisor) -> (Arc<Node>, SocketAddr) {
     let node = Arc::new(Node::default());
-    let [ask, log, phase] = [Arc::clone(&node), Arc::clone(&node), Arc::clone(&node)];
+    let [ask, log, phase, begin, progress] = std::array::from_fn(|_| Arc::clone(&node));
     let sources = Sources {
         cores: 2,
         ask: Box::new(move |core, question| ask.ask(core, question)),
@@ -46,6 +48,14 @@ fn start_under(supervisor: Supervisor) -> (Arc<Node>, SocketAddr) {
             1 => Phase::Draining,
             _ => Phase::Starting,
         }),
+        drain: Drain {
+            begin: Box::new(move || begin.phase.store(1, SeqCst)),
+            progress: Box::new(move || Progress {
+                draining: progress.phase.load(SeqCst) == 1,
+                sessions: 7,
+                ..Progress::default()
+            }),
+        },
         supervisor,
         build: vec![("version", "test".into())],
     };
@@ -107,6 +117,21 @@ fn it_says_why_it_is_not_ready_and_is_ready_again() {
     node.phase.store(0, SeqCst);
     *node.trouble.lock().unwrap() = None;
     assert_eq!(get(addr, "/readyz").0, 200);
+}
+
+#[test]
+fn it_is_drained_by_a_post_and_tells_how_far_it_is() {
+    let (_node, addr) = start();
+    let progress = |draining| {
+        format!(r#"{{"draining":{draining},"sessions":7,"partitions":0,"within_ms":0,"started_ms":0}}"#)
+    };
+    assert_eq!(get(addr, "/drain"), (200, progress(false)));
+    assert_eq!(get(addr, "/readyz").0, 200, "who looks drains nothing");
+    for _ in 0..2 {
+        let text = say(addr, b"POST /drain HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
+        assert!(text.starts_with("HTTP/1.1 202 ") && text.ends_with(&progress(true)), "{text}");
+    }
+    assert_eq!((get(addr, "/drain").1, get(addr, "/readyz").0), (progress(true), 503));
 }
 
 #[test]
@@ -172,6 +197,7 @@ fn a_port_in_use_is_an_error_that_says_so() {
         log: Box::new(LogReport::default),
         cluster: Box::new(|| None),
         phase: Box::new(|| Phase::Starting),
+        drain: Drain { begin: Box::new(|| {}), progress: Box::new(Progress::default) },
         supervisor: Supervisor::default(),
         build: vec![],
     };

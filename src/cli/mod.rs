@@ -1,6 +1,7 @@
 //! The command line: one file per command, each thin, all with the same exit codes.
 
 mod check;
+mod drain;
 mod exit;
 mod flags;
 mod listen;
@@ -69,6 +70,9 @@ enum Command {
     /// Watch nodes, cores and partitions at work
     #[command(after_help = top::EXAMPLES)]
     Top(top::Top),
+    /// Take a node of this host out of service: its sessions move, nothing is lost, it ends
+    #[command(after_help = drain::EXAMPLES)]
+    Drain(drain::DrainArgs),
     /// Find a client: its home, and where each of its sessions is
     #[command(after_help = where_is::EXAMPLES)]
     Where(where_is::Where),
@@ -96,6 +100,7 @@ pub fn run() -> Exit {
         Command::Placement(placement) => placement.run(),
         Command::Tune(tune) => tune.run(),
         Command::Top(top) => top.run(),
+        Command::Drain(drain) => drain.run(),
         Command::Where(it) => it.run(),
         Command::Version => version::run(),
     }

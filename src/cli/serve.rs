@@ -8,7 +8,7 @@ use crate::config::{ClusterConfig, ClusterTopics, ClusterTrouble, check_cluster,
 use crate::node::{Ending, Node, NodeConfig, Running, StartError};
 use crate::placement::Plan;
 use clap::Args;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 use std::time::{Duration, Instant};
 use tracing::{error, info, warn};
@@ -25,11 +25,16 @@ Examples:
   corepost serve --config corepost.toml --log-format json     in a container
   corepost serve --kafka k1:9092,k2:9092 --node 3             a node of a cluster; `corepost topics create` comes first
 When it is ready it prints one line: ready listen=IP:PORT admin=IP:PORT
-SIGTERM drains: every session is told its own moment to go. SIGHUP reads the
-configuration again: keys, certificate, origins, drain window and log level count at once, all else is said.";
+SIGTERM drains, and so does `corepost drain`: partitions go to other nodes, every session is told its own moment to go. A
+second SIGTERM cuts those that are left. SIGHUP reads the configuration again: keys, certificate, origins, drain window
+and log level count at once, all else is said.";
 
-/// Beyond the drain window, this long is waited for what is under way.
+/// Beyond the drain window, this long is waited for what is under way; and at least so long for other nodes to serve what
+/// was this one's.
 const GRACE: Duration = Duration::from_secs(9);
+
+/// Raised when the admin address is asked for a drain. Unlike SIGTERM it may come again and means no more.
+const DRAIN: i32 = SIGUSR1;
 
 /// Arguments of `serve`.
 #[derive(Args)]
@@ -65,7 +70,7 @@ fn start(mut settings: Settings) -> Exit {
         Err(exit) => return exit,
     };
     // Before anything starts, so that a signal is never met by the default action half-way.
-    let mut signals = match Signals::new([SIGTERM, SIGINT, SIGHUP]) {
+    let mut signals = match Signals::new([SIGTERM, SIGINT, SIGHUP, DRAIN]) {
         Ok(signals) => signals,
         Err(error) => return fail(&format!("cannot listen for signals: {error}")),
     };
@@ -81,7 +86,10 @@ fn start(mut settings: Settings) -> Exit {
     let build =
         vec![("version", env!("CARGO_PKG_VERSION").to_owned()), ("driver", running.driver.to_string())];
     let supervisor = Supervisor::of_environment();
-    let admin = match Admin::start(config.admin, running.sources(supervisor.clone(), build)) {
+    let within_ms = config.drain_window_ms + GRACE.as_millis() as u64;
+    let begin = || drop(signal_hook::low_level::raise(DRAIN));
+    let sources = running.sources(running.drain_by(begin, within_ms), supervisor.clone(), build);
+    let admin = match Admin::start(config.admin, sources) {
         Ok(admin) => admin,
         Err(error) => return fail(&error.to_string()),
     };
@@ -92,16 +100,20 @@ fn start(mut settings: Settings) -> Exit {
         return fail("nobody reads standard output");
     }
     supervisor.ready();
+    let mut is_told = false;
     for signal in signals.forever() {
         match signal {
             SIGHUP => settings.reload(&running),
-            _ => break,
+            _ => {
+                is_told = signal != DRAIN;
+                break;
+            }
         }
     }
     supervisor.stopping();
     match running.ending() {
         Some(ending) => ended(&ending),
-        None => drain(settings.config().drain_window_ms, running, &mut signals),
+        None => drain(settings.config().drain_window_ms, running, is_told, &mut signals),
     }
 }
 
@@ -150,17 +162,23 @@ fn fail(why: &str) -> Exit {
     Exit::Failed
 }
 
-/// Sends all sessions away, each at its own moment, then ends. A second signal does not wait for them.
-fn drain(window_ms: u64, running: Running, signals: &mut Signals) -> Exit {
+/// Hands partitions over and sends all sessions away, each at its own moment, then ends. Whoever ends it by a signal a
+/// second time (`is_told`: has done so once) does not wait for them.
+fn drain(window_ms: u64, running: Running, mut is_told: bool, signals: &mut Signals) -> Exit {
     let (begun, window) = (Instant::now(), Duration::from_millis(window_ms));
     info!(?window, "draining: no new connections; every session is told its own moment to go");
     running.drain(window_ms);
-    while !running.is_drained() && begun.elapsed() < window + GRACE {
-        if signals.pending().any(|signal| signal != SIGHUP) {
+    while !may_go(&running, begun) && begun.elapsed() < window + GRACE && running.ending().is_none() {
+        let is_told_again = signals.pending().any(|signal| [SIGTERM, SIGINT].contains(&signal));
+        if is_told_again && std::mem::replace(&mut is_told, true) {
             warn!("told to end a second time: the sessions that are left are cut");
             break;
         }
         std::thread::sleep(Duration::from_millis(20));
+    }
+    let left: Vec<u16> = running.handing_over().iter().map(|partition| partition.0).collect();
+    if !left.is_empty() {
+        warn!(partitions = ?left, "not known to be live at new homes; their clients wait for those; see /readyz of the other nodes");
     }
     let ending = running.ending();
     running.stop();
@@ -169,4 +187,9 @@ fn drain(window_ms: u64, running: Running, signals: &mut Signals) -> Exit {
     }
     info!(took = ?begun.elapsed(), "everything acknowledged is durable; the end");
     Exit::Done
+}
+
+/// Nobody is left, and what was this node's is live elsewhere, or was waited for.
+fn may_go(running: &Running, begun: Instant) -> bool {
+    running.is_drained() && (running.has_handed_over() || begun.elapsed() >= GRACE)
 }

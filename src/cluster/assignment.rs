@@ -1,4 +1,5 @@
-//! Which node owns which partition: a function of the view's ordinals, worked out alike by every node.
+//! Which node owns which partition: a function of the ordinals that may own any ([`View::homes`](super::View::homes)), worked
+//! out alike by every node.
 //!
 //! Rendezvous hashing with a bound on load: partition by partition, the node with the highest score that still has room.
 //! A score is of partition and node alone, so a change of the view moves what it must and little else; the bound,

@@ -1,5 +1,7 @@
 //! Assignments: bounded, the same for all, and moving little.
 
+use super::super::rig::settings;
+use super::super::{Member, Since, View};
 use super::*;
 use proptest::prelude::*;
 
@@ -18,7 +20,49 @@ fn views() -> impl Strategy<Value = Vec<u16>> {
     prop::collection::btree_set(0..NODES as u16, 1..40).prop_map(|nodes| nodes.into_iter().collect())
 }
 
+/// A view of these nodes, and whether each leaves.
+fn view(nodes: &[(u16, bool)]) -> View {
+    let member = |&(ordinal, is_leaving): &(u16, bool)| {
+        let it = settings(ordinal, 1);
+        let (incarnation, protocols, constants) = (it.incarnation, it.protocols, it.constants);
+        Member { ordinal, incarnation, since: Since::At(0), protocols, constants, is_leaving }
+    };
+    View::new(nodes.iter().map(member).collect())
+}
+
 proptest! {
+    /// What a drain moves is what its end would have moved, to the same nodes; and its end then moves nothing.
+    #[test]
+    fn who_leaves_hands_over_what_its_end_would_move(
+        nodes in views(),
+        leaves in prop::collection::vec(any::<bool>(), 40),
+        partitions in 1..100u16,
+    ) {
+        let nodes: Vec<_> = nodes.into_iter().zip(leaves).collect();
+        let view = view(&nodes);
+        let stays: Vec<u16> = nodes.iter().filter(|(_, leaves)| !leaves).map(|(node, _)| *node).collect();
+        prop_assert_eq!(view.all_leave(), stays.is_empty());
+        let assignment = Assignment::new(partitions, &view.homes());
+        if stays.is_empty() {
+            prop_assert_eq!(assignment, Assignment::new(partitions, &view.ordinals()));
+        } else {
+            prop_assert_eq!(assignment, Assignment::new(partitions, &stays));
+        }
+    }
+
+    /// Whoever stands by for a partition has read it when its owner drains.
+    #[test]
+    fn the_standby_takes_over_where_its_owner_drains(nodes in views(), one in any::<prop::sample::Index>()) {
+        let drains = *one.get(&nodes);
+        let before = Assignment::new(64, &view(&nodes.iter().map(|it| (*it, false)).collect::<Vec<_>>()).homes());
+        let leaving: Vec<_> = nodes.iter().map(|it| (*it, *it == drains)).collect();
+        let after = Assignment::new(64, &view(&leaving).homes());
+        for partition in before.owned_by(drains) {
+            let heir = if nodes.len() == 1 { Some(drains) } else { before.standby(partition) };
+            prop_assert_eq!(after.owner(partition), heir);
+        }
+    }
+
     #[test]
     fn nobody_owns_more_than_half_again_its_share(nodes in views(), partitions in 1..200u16) {
         let assignment = Assignment::new(partitions, &nodes);

@@ -5,8 +5,12 @@ use super::{Fold, Member, Record, Say, Since, Taken, Unreadable};
 use crate::limits::{NODE_INCARNATIONS, NODES};
 use proptest::prelude::*;
 
+fn record(say: Say, ordinal: u16, incarnation: u64) -> Record {
+    says(say, settings(ordinal, incarnation))
+}
+
 fn entry(append_ms: u64, say: Say, ordinal: u16, incarnation: u64) -> Entry {
-    let value = says(say, settings(ordinal, incarnation)).value();
+    let value = record(say, ordinal, incarnation).value();
     Entry { append_ms: Some(append_ms), version: b"1", value }
 }
 
@@ -32,12 +36,29 @@ fn alive(fold: &Fold) -> Vec<(u16, u64)> {
 fn logs() -> impl Strategy<Value = Vec<Entry>> {
     let steps = prop_oneof![8 => -50..400i64, 2 => 1_500..2_500i64, 1 => -3_000..0i64, 1 => Just(90_000i64)];
     let says = prop_oneof![12 => Just(Some(Say::Alive)), 2 => Just(Some(Say::Look)), 2 => Just(Some(Say::Leave)), 1 => Just(None)];
-    let one = (steps, says, 0..4u16, 0..3u64, prop::bool::weighted(0.02));
+    let one = (
+        steps,
+        says,
+        0..4u16,
+        0..3u64,
+        prop::bool::weighted(0.02),
+        prop::option::weighted(0.1, any::<bool>()),
+    );
     prop::collection::vec(one, 1..150).prop_map(|records| {
         let mut now_ms = 1_000_000i64;
-        let entries = records.into_iter().map(|(step, say, ordinal, incarnation, is_untimed)| {
+        // Whoever says that it leaves goes on saying so; that a record takes it back is nothing that a node writes.
+        let mut leaving = std::collections::BTreeSet::new();
+        let entries = records.into_iter().map(|(step, say, ordinal, incarnation, is_untimed, leaves)| {
             now_ms += step;
-            let mut entry = entry(now_ms as u64, say.unwrap_or(Say::Alive), ordinal, incarnation);
+            match leaves {
+                Some(true) => drop(leaving.insert((ordinal, incarnation))),
+                Some(false) => drop(leaving.remove(&(ordinal, incarnation))),
+                None => {}
+            }
+            let is_leaving = leaving.contains(&(ordinal, incarnation));
+            let record = record(say.unwrap_or(Say::Alive), ordinal, incarnation);
+            let value = Record { is_leaving, ..record }.value();
+            let mut entry = Entry { append_ms: Some(now_ms as u64), version: b"1", value };
             if say.is_none() {
                 entry.value = b"what?".to_vec();
             }
@@ -86,17 +107,23 @@ proptest! {
         for (offset, fold) in folds(&log, 0).skip(log.len() * 3 / 4) {
             let mut expected = Vec::new();
             for ordinal in 0..4 {
-                let lives = |incarnation: &u64| {
-                    let said = |say| Ok(says(say, settings(ordinal, *incarnation)));
-                    let last = |say| records[..=offset as usize].iter().rposition(|record| *record == said(say));
-                    last(Say::Alive).is_some_and(|alive| {
-                        let age = steps[alive..offset as usize].iter().sum::<u64>();
-                        age <= u64::from(NODE_TIMEOUT_MS) && last(Say::Leave).is_none_or(|leave| leave < alive)
-                    })
+                let lives = |incarnation: u64| {
+                    let is = |say, record: &Record| {
+                        (record.say, record.ordinal, record.incarnation.0) == (say, ordinal, incarnation)
+                    };
+                    let read = &records[..=offset as usize];
+                    let last = |say| read.iter().rposition(|it| it.as_ref().is_ok_and(|it| is(say, it)));
+                    let alive = last(Say::Alive)?;
+                    let age = steps[alive..offset as usize].iter().sum::<u64>();
+                    let lives =
+                        age <= u64::from(NODE_TIMEOUT_MS) && last(Say::Leave).is_none_or(|leave| leave < alive);
+                    lives.then(|| (ordinal, incarnation, read[alive].is_ok_and(|it| it.is_leaving)))
                 };
-                expected.extend((0..3u64).rev().find(lives).map(|newest| (ordinal, newest)));
+                expected.extend((0..3u64).rev().find_map(lives));
             }
-            prop_assert_eq!(alive(&fold), expected, "at {}", offset);
+            let members = fold.view().members().iter();
+            let lives: Vec<_> = members.map(|it| (it.ordinal, it.incarnation.0, it.is_leaving)).collect();
+            prop_assert_eq!(lives, expected, "at {}", offset);
         }
     }
 }

@@ -53,17 +53,17 @@ impl Lives {
     /// An `alive`. `since` is what holds if it begins a life. True if it did, or if the incarnation now says other things
     /// of itself.
     pub fn alive(&mut self, record: &Record, since: Since, now_ms: u64) -> bool {
-        let Record { ordinal, incarnation, protocols, constants, .. } = *record;
+        let Record { ordinal, incarnation, protocols, constants, is_leaving, say: _ } = *record;
         let lives = self.by_ordinal.entry(ordinal).or_default();
         match lives.binary_search_by_key(&incarnation, |life| life.member.incarnation) {
             Ok(at) => {
                 let before = lives[at].member;
-                let member = Member { protocols, constants, ..before };
+                let member = Member { protocols, constants, is_leaving, ..before };
                 lives[at] = Life { member, last_alive_ms: now_ms };
                 member != before
             }
             Err(at) => {
-                let member = Member { ordinal, incarnation, since, protocols, constants };
+                let member = Member { ordinal, incarnation, since, protocols, constants, is_leaving };
                 lives.insert(at, Life { member, last_alive_ms: now_ms });
                 if lives.len() > NODE_INCARNATIONS {
                     lives.remove(0);

@@ -88,6 +88,8 @@ pub struct Members {
     /// A tick has come and nothing was said yet: the one record that waits while it may not speak.
     is_due: bool,
     has_spoken: bool,
+    /// It says with each word that it is about to go. For life.
+    is_leaving: bool,
     /// Records said and neither seen in the log nor given up.
     unseen: u32,
     view: Arc<View>,
@@ -138,6 +140,7 @@ impl Members {
             has_node_partition: false,
             is_due: false,
             has_spoken: false,
+            is_leaving: false,
             unseen: 0,
             view: Arc::default(),
             is_news: false,
@@ -210,6 +213,21 @@ impl Members {
         self.reading.tick(now_ms);
         self.is_due = true;
         self.settle(out);
+    }
+
+    /// The node is about to go: it says so at once, and with each `alive` from here on. It lives as before, but its
+    /// partitions go to those that stay. There is no way back.
+    pub fn on_drain(&mut self, now_ms: u64, out: &mut Vec<Output>) {
+        self.enter(now_ms, out);
+        if self.is_leaving || matches!(self.claim, Claim::Leaving | Claim::Over) {
+            return;
+        }
+        self.is_leaving = true;
+        // Who claims nothing yet has nothing to hand over: its next word is soon enough.
+        if self.claim == Claim::Held {
+            self.is_due = true;
+            self.settle(out);
+        }
     }
 
     /// The node stops: it says `leave` as soon as it may, then [`Output::Left`]. Who has claimed nothing leaves at once.
@@ -367,7 +385,8 @@ impl Members {
     fn say(&mut self, say: Say, out: &mut Vec<Output>) {
         self.has_spoken = true;
         let Settings { ordinal, protocols, constants, .. } = self.me;
-        out.push(Output::Say(Record { say, ordinal, incarnation: self.incarnation, protocols, constants }));
+        let (incarnation, is_leaving) = (self.incarnation, self.is_leaving);
+        out.push(Output::Say(Record { say, ordinal, incarnation, protocols, constants, is_leaving }));
     }
 
     /// Above every incarnation of this ordinal in the log.

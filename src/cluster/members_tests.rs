@@ -209,6 +209,63 @@ fn who_leaves_is_gone_at_once_and_its_ordinal_is_free() {
 }
 
 #[test]
+fn a_node_that_drains_says_so_at_once_and_for_life_and_stays_a_member() {
+    let mut rig = cluster(&[0, 1, 2]);
+    let (told, since) = (rig.nodes[0].views.len(), since(&rig, 1));
+    let leaving = |rig: &Rig| rig.nodes[0].members.view().holder(1).map(|member| member.is_leaving);
+    rig.input(1, |members, now_ms, out| members.on_drain(now_ms, out));
+    assert_eq!((leaving(&rig), rig.nodes[0].views.len()), (Some(true), told + 1), "no tick was waited for");
+    assert!(rig.holds(1) && self::since(&rig, 1) == since, "its life goes on");
+    let view = rig.nodes[2].members.view();
+    assert_eq!((view.ordinals(), view.homes()), (vec![0, 1, 2], vec![0, 2]));
+    let said = rig.nodes[1].said.len();
+    rig.input(1, |members, now_ms, out| members.on_drain(now_ms, out));
+    assert_eq!(rig.nodes[1].said.len(), said, "once is enough");
+    rig.pass(8);
+    assert_eq!((leaving(&rig), rig.nodes[0].views.len()), (Some(true), told + 1));
+    rig.input(1, |members, now_ms, out| members.on_stop(now_ms, out));
+    assert_eq!((rig.alive(), rig.nodes[0].members.view().homes()), (vec![0, 2], vec![0, 2]));
+    let again = rig.start(settings(1, 2 << 30));
+    rig.pass(1);
+    assert!(rig.holds(again) && leaving(&rig) == Some(false), "another start is another life");
+}
+
+#[test]
+fn where_all_drain_all_stay_homes_until_they_are_gone() {
+    let mut rig = cluster(&[0, 1]);
+    for at in [0, 1] {
+        rig.input(at, |members, now_ms, out| members.on_drain(now_ms, out));
+    }
+    let view = rig.nodes[0].members.view();
+    assert!(view.all_leave() && view.homes() == [0, 1]);
+    rig.start(settings(2, 1 << 30));
+    rig.pass(1);
+    assert_eq!(rig.nodes[0].members.view().homes(), [2], "somebody came who stays");
+}
+
+#[test]
+fn who_drains_before_it_has_claimed_claims_nothing_that_others_would_have_to_take() {
+    let mut rig = cluster(&[0]);
+    let node = rig.start_unassigned(settings(1, 1 << 30));
+    rig.pass(1);
+    rig.input(node, |members, now_ms, out| members.on_drain(now_ms, out));
+    assert_eq!(rig.nodes[node].said, [Say::Look], "nothing is due at once");
+    rig.input(node, |members, now_ms, out| members.on_node_partition(NodePartition::Assigned, now_ms, out));
+    rig.pass(1);
+    assert!(rig.holds(node) && rig.nodes[0].members.view().homes() == [0]);
+}
+
+#[test]
+fn who_may_not_speak_says_that_it_drains_as_soon_as_it_may() {
+    let mut rig = cluster(&[0, 1]);
+    rig.kafka_is_away = true;
+    rig.now_ms += 10_000;
+    rig.input(0, |members, now_ms, out| members.on_drain(now_ms, out));
+    rig.kafka_returns();
+    assert_eq!(rig.nodes[1].members.view().homes(), [1]);
+}
+
+#[test]
 fn a_view_that_flips_and_flips_back_within_a_second_is_told_twice() {
     let mut rig = cluster(&[0, 1]);
     let (told, before) = (rig.nodes[0].views.len(), rig.nodes[0].members.view().clone());

@@ -35,6 +35,8 @@ pub struct Record {
     pub protocols: Protocols,
     /// What it was configured with.
     pub constants: Constants,
+    /// It is about to go, and wants nobody at home with it any more.
+    pub is_leaving: bool,
 }
 
 /// Why a record says nothing here.
@@ -71,6 +73,9 @@ struct Written {
     node_timeout_ms: u32,
     partitions: u16,
     log: String,
+    /// Not written before a node drains: a version that does not know it reads all else.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    leaving: bool,
 }
 
 impl Record {
@@ -88,6 +93,7 @@ impl Record {
             node_timeout_ms: self.constants.node_timeout_ms,
             partitions: self.constants.partitions,
             log: self.constants.log_epoch.to_string(),
+            leaving: self.is_leaving,
         };
         serde_json::to_vec(&written).expect("plain data is always JSON")
     }
@@ -122,6 +128,7 @@ impl Record {
                 node_timeout_ms: written.node_timeout_ms,
                 log_epoch: digits(&written.log).ok_or(Unreadable::BadLog)?,
             },
+            is_leaving: written.leaving,
         })
     }
 }
@@ -159,15 +166,24 @@ mod tests {
 
     fn records() -> impl Strategy<Value = Record> {
         let says = prop::sample::select(Say::ALL);
-        (says, 0..NODES as u16, any::<u64>(), any::<(u16, u16)>(), any::<(u16, u32, u64)>()).prop_map(
-            |(say, ordinal, incarnation, (a, b), (partitions, node_timeout_ms, log_epoch))| Record {
-                say,
-                ordinal,
-                incarnation: Incarnation(incarnation),
-                protocols: Protocols { min: a.min(b), max: a.max(b) },
-                constants: Constants { partitions, node_timeout_ms, log_epoch },
-            },
-        )
+        (says, 0..NODES as u16, any::<u64>(), any::<(u16, u16)>(), any::<(u16, u32, u64)>(), any::<bool>())
+            .prop_map(
+                |(
+                    say,
+                    ordinal,
+                    incarnation,
+                    (a, b),
+                    (partitions, node_timeout_ms, log_epoch),
+                    is_leaving,
+                )| Record {
+                    say,
+                    ordinal,
+                    incarnation: Incarnation(incarnation),
+                    protocols: Protocols { min: a.min(b), max: a.max(b) },
+                    constants: Constants { partitions, node_timeout_ms, log_epoch },
+                    is_leaving,
+                },
+            )
     }
 
     fn read(value: &str) -> Result<Record, Unreadable> {
@@ -201,8 +217,13 @@ mod tests {
             incarnation: Incarnation(u64::MAX),
             protocols: Protocols { min: 1, max: 2 },
             constants: Constants { partitions: 64, node_timeout_ms: 5_000, log_epoch: 7 },
+            is_leaving: false,
         };
         assert_eq!(String::from_utf8(record.value()).unwrap(), GOOD);
+        let leaving = Record { is_leaving: true, ..record };
+        let good = GOOD.replace(r#""log":"7""#, r#""log":"7","leaving":true"#);
+        assert_eq!(String::from_utf8(leaving.value()).unwrap(), good);
+        assert_eq!(read(&good), Ok(leaving));
         assert_eq!(
             read(&GOOD.replace("{", r#"{"later":[1,{}],"#)),
             Ok(record),
@@ -228,6 +249,7 @@ mod tests {
             (with(r#""proto_min":1"#, r#""proto_min":3"#), Unreadable::NoProtocol),
             (with(r#""log":"7""#, r#""log":"seven""#), Unreadable::BadLog),
             (with(r#","partitions":64"#, ""), Unreadable::NotJson),
+            (with(r#""log":"7""#, r#""log":"7","leaving":"yes""#), Unreadable::NotJson),
             (read(r#"["alive",3,"5",1,2,5000,64]"#), Unreadable::NotJson),
         ] {
             assert_eq!(result, Err(why), "{why}");

@@ -20,7 +20,7 @@ pub(super) fn settings(ordinal: u16, incarnation: u64) -> Settings {
 
 pub(super) fn says(say: Say, me: Settings) -> Record {
     let Settings { ordinal, incarnation, protocols, constants } = me;
-    Record { say, ordinal, incarnation, protocols, constants }
+    Record { say, ordinal, incarnation, protocols, constants, is_leaving: false }
 }
 
 /// A record as it lies in the log.

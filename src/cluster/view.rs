@@ -28,6 +28,8 @@ pub struct Member {
     pub protocols: Protocols,
     /// What it was configured with.
     pub constants: Constants,
+    /// It is about to go: it serves its sessions, and partitions go to those that stay.
+    pub is_leaving: bool,
 }
 
 /// The nodes that are alive.
@@ -64,9 +66,22 @@ impl View {
         Some(&self.members[at])
     }
 
-    /// The ordinals, ascending: what an [`super::Assignment`] is a function of.
+    /// The ordinals, ascending.
     pub fn ordinals(&self) -> Vec<u16> {
         self.members.iter().map(|member| member.ordinal).collect()
+    }
+
+    /// Those who may own partitions, ascending: what an [`super::Assignment`] is a function of. Who leaves counts as gone
+    /// already, unless all do: then somebody has to serve until the last one goes.
+    pub fn homes(&self) -> Vec<u16> {
+        let all_leave = self.all_leave();
+        let homes = self.members.iter().filter(|member| all_leave || !member.is_leaving);
+        homes.map(|member| member.ordinal).collect()
+    }
+
+    /// Whether nobody stays.
+    pub fn all_leave(&self) -> bool {
+        self.members.iter().all(|member| member.is_leaving)
     }
 
     /// The version that this cluster speaks, records included: the lowest upper end of all. `None` where somebody cannot:

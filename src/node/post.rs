@@ -50,6 +50,7 @@ pub(super) struct PostBox {
 
 enum Letter {
     From(u16, Vec<Dispatch>),
+    Drain,
     Stop,
 }
 
@@ -98,6 +99,11 @@ impl Posting {
     /// What anybody may see of it.
     pub fn shown(&self) -> &Arc<Shown> {
         &self.shown
+    }
+
+    /// The node drains: its partitions go to others, and what became of them is shown.
+    pub fn drain(&self) {
+        self.postbox.tell(Letter::Drain);
     }
 
     /// Says that the node leaves, and ends. Waits a little for the word to be written.
@@ -192,6 +198,7 @@ impl Office {
                     Letter::From(core, dispatches) => {
                         self.post.on_dispatches(core, dispatches, now_ms(), &mut self.out);
                     }
+                    Letter::Drain => self.post.on_drain(now_ms(), &mut self.out),
                     Letter::Stop => {
                         self.leaving.get_or_insert(Instant::now() + LEAVE);
                         self.post.on_stop(now_ms(), &mut self.out);
@@ -275,11 +282,24 @@ impl Office {
         self.post.on_tick(now_ms(), &mut self.out);
         // What follows from it first: who sees a member finds the log told of what is its own.
         self.carry_out();
+        self.show();
+    }
+
+    fn show(&self) {
         let (is_member, nodes) = (self.post.is_member(), self.post.view().members().len());
         let trouble = self.cluster.trouble().or_else(|| self.node.trouble());
-        let was_member = self.shown.see(Seen { is_member, nodes, trouble, counts: self.post.counts() });
-        if was_member != is_member {
+        let (handing_over, counts) = (self.post.handing_over(), self.post.counts());
+        let left = handing_over.as_ref().map(Vec::len);
+        let before = self.shown.see(Seen { is_member, nodes, trouble, handing_over, counts });
+        if before.is_member != is_member {
             tracing::info!(ordinal = self.options.ordinal, nodes, is_member, "membership");
+        }
+        match (before.handing_over.map(|before| before.len()), left) {
+            (before, Some(0)) if before != Some(0) => {
+                tracing::info!("what was this node's is live at its new homes");
+            }
+            (None, Some(partitions)) => tracing::info!(partitions, "handing over what is this node's"),
+            _ => {}
         }
     }
 

@@ -1,6 +1,7 @@
 //! What anybody may see of the post, whose thread alone writes it: as of its last tick, but for the log's last word.
 
 use crate::backplane::kafka::Trouble;
+use crate::model::Partition;
 use crate::post::PostCounts;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,6 +15,8 @@ pub(super) struct Seen {
     pub nodes: usize,
     /// Why Kafka does not serve it, where that will not pass by itself.
     pub trouble: Option<Trouble>,
+    /// Once it drains: what was its own and is not live at a new home yet.
+    pub handing_over: Option<Vec<Partition>>,
     /// What it counted.
     pub counts: PostCounts,
 }
@@ -43,6 +46,16 @@ impl Shown {
         lock(&self.seen).is_member
     }
 
+    /// Of a node that drains: what was its own and is not live at a new home yet.
+    pub fn handing_over(&self) -> Vec<Partition> {
+        lock(&self.seen).handing_over.clone().unwrap_or_default()
+    }
+
+    /// Whether it drains, and all that was its own is live at new homes.
+    pub fn has_handed_over(&self) -> bool {
+        lock(&self.seen).handing_over.as_ref().is_some_and(Vec::is_empty)
+    }
+
     /// Milliseconds for which the cluster log has said nothing.
     pub fn silent_ms(&self, now_ms: u64) -> u64 {
         now_ms.saturating_sub(self.heard_ms.load(Relaxed))
@@ -53,9 +66,9 @@ impl Shown {
         self.written.load(Relaxed)
     }
 
-    /// It is so now. Whether it was a member before.
-    pub fn see(&self, seen: Seen) -> bool {
-        std::mem::replace(&mut *lock(&self.seen), seen).is_member
+    /// It is so now. How it was before.
+    pub fn see(&self, seen: Seen) -> Seen {
+        std::mem::replace(&mut *lock(&self.seen), seen)
     }
 
     pub fn heard(&self, now_ms: u64) {

@@ -3,9 +3,12 @@
 use super::core::{Core, Mail, State};
 use super::report_cluster::cluster_report;
 use super::start::Running;
-use crate::admin::{CoreMemory, CoreReport, LogReport, LogTrouble, Phase, Sources, Supervisor};
+use crate::admin::{
+    CoreMemory, CoreReport, Drain, LogReport, LogTrouble, Phase, Progress, Sources, Supervisor,
+};
 use crate::backplane::{Embedded, KafkaLog, Log, Trouble};
 use crate::counters::{COMMIT_US, Histogram, SIZES, TURN_US};
+use crate::host::unix_ms;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -28,8 +31,27 @@ impl Life {
 }
 
 impl Running {
+    /// What the admin server is told of a drain: `begin` is how one is asked for, `within_ms` how long it takes at most.
+    pub fn drain_by(&self, begin: impl Fn() + Send + 'static, within_ms: u64) -> Drain {
+        let (life, gate, started_ms) = (self.life.clone(), Arc::clone(&self.gate), unix_ms());
+        let shown = self.posting.as_ref().map(|posting| Arc::clone(posting.shown()));
+        let progress = move || Progress {
+            draining: life.phase() == Phase::Draining,
+            sessions: gate.busy() as u64,
+            partitions: shown.as_ref().map_or(0, |shown| shown.handing_over().len() as u64),
+            within_ms,
+            started_ms,
+        };
+        Drain { begin: Box::new(begin), progress: Box::new(progress) }
+    }
+
     /// What the admin server asks. `build`: labels of `corepost_build_info`.
-    pub fn sources(&self, supervisor: Supervisor, build: Vec<(&'static str, String)>) -> Sources {
+    pub fn sources(
+        &self,
+        drain: Drain,
+        supervisor: Supervisor,
+        build: Vec<(&'static str, String)>,
+    ) -> Sources {
         let (addresses, log, life) = (self.addresses.0.clone(), self.log().cloned(), self.life.clone());
         let cache_bytes = self.cache_bytes;
         let shown = self.posting.as_ref().map(|posting| Arc::clone(posting.shown()));
@@ -47,6 +69,7 @@ impl Running {
                 log.as_ref().map_or_else(LogReport::default, |log| log_report(log, cache_bytes))
             }),
             phase: Box::new(move || life.phase()),
+            drain,
             supervisor,
             build,
         }

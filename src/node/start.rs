@@ -18,7 +18,7 @@ use crate::host::unix_ms;
 use crate::limits::{CONNECTIONS, CORE_BACKLOG, CORES, OWN_FILES};
 use crate::log::LogEvent;
 use crate::mesh::{Address, Inbox, Load, inboxes};
-use crate::model::{IdRef, Position, SessionId, SessionRef};
+use crate::model::{IdRef, Partition, Position, SessionId, SessionRef};
 use crate::net::{Driver, ListenError, Refused, bind, choose};
 use crate::router::Settings;
 use crate::wire::json::Face;
@@ -46,7 +46,7 @@ pub struct Running {
     endings: Endings,
     pub(super) cache_bytes: u64,
     pub(super) life: Life,
-    gate: Arc<Gate>,
+    pub(super) gate: Arc<Gate>,
     /// The cores have ended: nobody takes what the log tells.
     over: Arc<AtomicBool>,
 }
@@ -395,10 +395,14 @@ impl Running {
         }
     }
 
-    /// Takes no new connections, and tells each session its own moment to go within the window. Sessions that are
-    /// left are in [`Figures::connections`]; then [`Running::stop`].
+    /// Not ready from now on; hands its partitions over; takes no new connections, and tells each session its own moment
+    /// to go within the window. [`Running::stop`] comes when [`Running::is_drained`] and [`Running::has_handed_over`].
     pub fn drain(&self, window_ms: u64) {
         self.life.set(Phase::Draining);
+        // First of all: a new home takes a moment, and sessions that go find it there.
+        if let Some(posting) = &self.posting {
+            posting.drain();
+        }
         for address in &self.addresses.0 {
             address.post(vec![Mail::Drain(window_ms)]);
         }
@@ -407,6 +411,17 @@ impl Running {
     /// Whether no session and no request is left.
     pub fn is_drained(&self) -> bool {
         self.gate.busy() == 0
+    }
+
+    /// Whether what this node owned as its drain began is live at new homes, or nobody is there to take it. Always, without
+    /// a cluster.
+    pub fn has_handed_over(&self) -> bool {
+        self.posting.as_ref().is_none_or(|posting| posting.shown().has_handed_over())
+    }
+
+    /// Of a node that drains: what is not live at its new home yet.
+    pub fn handing_over(&self) -> Vec<Partition> {
+        self.posting.as_ref().map_or_else(Vec::new, |posting| posting.shown().handing_over())
     }
 
     /// Why this node must end, if one of its threads has found that it must.

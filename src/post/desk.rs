@@ -1,5 +1,6 @@
 //! What both sides of a post work at: where everybody is, the time, the counts, and the tray of what is to be done.
 
+use super::handover::Handover;
 use super::whereabouts::Whereabouts;
 use super::{Drop, Output, PostCounts, Sort};
 use crate::model::{Parcel, Peer, SessionRef};
@@ -14,6 +15,8 @@ pub(super) struct Desk {
     /// Of [`super::attention`]: the time of links.
     pub link_ms: u64,
     pub whereabouts: Whereabouts,
+    /// This node drains.
+    pub handover: Option<Handover>,
     pub counts: PostCounts,
     pub tray: Vec<Output>,
 }

@@ -32,6 +32,15 @@ impl Gateway {
         false
     }
 
+    /// There is to be a link to each of these homes, whether or not a session is at home there.
+    pub fn attend(&mut self, homes: impl IntoIterator<Item = Peer>, desk: &Desk) {
+        for home in homes {
+            if !self.uplinks.has(home) {
+                self.greetings.want(home, &desk.whereabouts.alive);
+            }
+        }
+    }
+
     /// Says a value to a home.
     pub fn say(&mut self, home: Peer, value: Up, desk: &mut Desk) {
         if self.reaches(home, desk)
@@ -101,6 +110,9 @@ impl Gateway {
                 Ok(()) => {
                     let is_home = |head: &Head| desk.whereabouts.is_home(home, head.partition);
                     let heads: Arc<[Head]> = heads.into_iter().filter(is_home).collect();
+                    if let Some(handover) = &mut desk.handover {
+                        handover.serves(home, &heads);
+                    }
                     if !heads.is_empty() {
                         desk.tell_cores(Parcel::Mark { heads });
                     }
@@ -165,6 +177,9 @@ impl Gateway {
 
     fn broke(&mut self, home: Peer, why: Break, desk: &mut Desk) {
         desk.counts.broke(why);
+        if let Some(handover) = &mut desk.handover {
+            handover.forget(home);
+        }
         self.greetings.want(home, &desk.whereabouts.alive);
     }
 

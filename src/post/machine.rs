@@ -15,12 +15,13 @@ use super::attention::{Attention, Every};
 use super::counts::{Drop, PostCounts, Sort};
 use super::desk::Desk;
 use super::gateway::Gateway;
+use super::handover::Handover;
 use super::home::Home;
 use super::saying::Saying;
 use super::whereabouts::Whereabouts;
 use crate::cluster::{self, Members, NodePartition, Raw, Unsaid, View};
 use crate::limits::{ALIVE_MS, KAFKA_SILENT_MS, NODES};
-use crate::model::{Asker, Dispatch, Parcel, Peer, Topology};
+use crate::model::{Asker, Dispatch, Parcel, Partition, Peer, Topology};
 use crate::wire::node_record::{Beside, Down, NodeRecord, Says, Unreadable, Up, fitting};
 
 /// Time between two marks to a gateway.
@@ -69,6 +70,7 @@ impl Post {
             me: Peer { node: member.ordinal, incarnation: members.incarnation().0 },
             link_ms: 0,
             whereabouts: Whereabouts::new(topology, member),
+            handover: None,
             counts: PostCounts::default(),
             tray: Vec::new(),
         };
@@ -118,6 +120,14 @@ impl Post {
         self.member(now_ms, out, |members, said| members.on_unwritten(now_ms, said));
     }
 
+    /// The node is about to go: its partitions move at once to those that stay, while it says and hears all that it did.
+    /// [`Post::on_stop`] comes when its sessions are gone and [`Post::handing_over`] has nothing left.
+    pub fn on_drain(&mut self, now_ms: u64, out: &mut Vec<Output>) {
+        let Desk { handover, whereabouts, .. } = &mut self.desk;
+        handover.get_or_insert_with(|| Handover::new(whereabouts));
+        self.member(now_ms, out, |members, said| members.on_drain(now_ms, said));
+    }
+
     /// The node stops: it says `leave` as soon as it may, then [`Output::Left`]. Called last, after its sessions are gone:
     /// from here on nothing else is said.
     pub fn on_stop(&mut self, now_ms: u64, out: &mut Vec<Output>) {
@@ -132,6 +142,7 @@ impl Post {
         }
         self.gateway.tick(&mut self.desk);
         self.home.tick(self.node_timeout_ms, &mut self.desk);
+        self.attend_heirs();
         let may_speak = self.speak(now_ms);
         if self.mark.is_due(now_ms) && may_speak {
             self.home.mark(&mut self.desk);
@@ -203,6 +214,13 @@ impl Post {
         self.members.view()
     }
 
+    /// Of a node that drains: what was its own and is not live at a new home yet, as far as is known here. `None` before its
+    /// drain.
+    pub fn handing_over(&self) -> Option<Vec<Partition>> {
+        let Desk { handover, whereabouts, .. } = &self.desk;
+        handover.as_ref().map(|handover| handover.left(whereabouts).collect())
+    }
+
     /// What happened so far, and what is there.
     pub fn counts(&self) -> PostCounts {
         PostCounts {
@@ -222,6 +240,9 @@ impl Post {
         self.gateway.invariants(&self.desk);
         self.home.invariants();
         self.desk.whereabouts.invariants(self.desk.me);
+        if let Some(handover) = &self.desk.handover {
+            handover.invariants(&self.desk.whereabouts);
+        }
         assert!(self.desk.tray.is_empty(), "what is to be done was handed out");
     }
 
@@ -285,6 +306,19 @@ impl Post {
         }
         self.gateway.on_view(&mut self.desk);
         self.home.on_view(&mut self.desk);
+        let Desk { handover, whereabouts, .. } = &mut self.desk;
+        if let Some(handover) = handover {
+            handover.on_view(whereabouts);
+        }
+        self.attend_heirs();
+    }
+
+    /// Whose word a drain waits for must have a link to say it by.
+    fn attend_heirs(&mut self) {
+        if let Some(handover) = &self.desk.handover {
+            let awaited = handover.awaited(&self.desk.whereabouts);
+            self.gateway.attend(awaited, &self.desk);
+        }
     }
 
     fn tell_routes(&mut self) {

@@ -18,6 +18,7 @@ mod counts;
 mod desk;
 mod gateway;
 mod greetings;
+mod handover;
 mod heads;
 mod home;
 mod machine;

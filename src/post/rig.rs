@@ -38,7 +38,7 @@ pub(super) const V1: Protocols = Protocols { min: 1, max: 1 };
 fn record(peer: Peer, protocols: Protocols) -> Record {
     let constants = Constants { partitions: PARTITIONS, node_timeout_ms: 5_000, log_epoch: 7 };
     let (ordinal, incarnation) = (peer.node, Incarnation(peer.incarnation));
-    Record { say: Say::Alive, ordinal, incarnation, protocols, constants }
+    Record { say: Say::Alive, ordinal, incarnation, protocols, constants, is_leaving: false }
 }
 
 impl Rig {
@@ -206,7 +206,7 @@ impl Rig {
     /// As a view of all that are alive has them.
     pub fn routes(&self) -> Arc<[Route]> {
         let view = self.post.view();
-        let assignment = crate::cluster::Assignment::new(PARTITIONS, &view.ordinals());
+        let assignment = crate::cluster::Assignment::new(PARTITIONS, &view.homes());
         let route = |partition| {
             let owner = view.holder(assignment.owner(Partition(partition)).unwrap()).unwrap();
             let owner = Peer { node: owner.ordinal, incarnation: owner.incarnation.0 };

@@ -21,6 +21,8 @@ struct Process {
     post: Post,
     is_over: bool,
     paused_until_ms: u64,
+    /// It drains, and stops then.
+    stops_ms: u64,
     /// What it says in the cluster log is lost.
     mute_until_ms: u64,
     /// Next offsets that it reads.
@@ -64,6 +66,7 @@ struct Tally {
     late: u64,
     messages: u64,
     most_waiting: usize,
+    handed_over: u64,
 }
 
 impl Tally {
@@ -141,6 +144,7 @@ impl Storm {
             post,
             is_over: false,
             paused_until_ms: 0,
+            stops_ms: u64::MAX,
             mute_until_ms: 0,
             cluster_at: 0,
             node_at: self.topic.entry(at as u16).or_default().len(),
@@ -183,6 +187,13 @@ impl Storm {
             35 => {
                 let garbage = (0..self.dice.below(60)).map(|_| self.dice.below(256) as u8).collect();
                 self.topic.entry(at as u16).or_default().push(garbage);
+            }
+            36 if self.dice.below(6) == 0 => {
+                let after_ms = self.dice.below(12_000);
+                if let Some(process) = &mut self.processes[at] {
+                    process.stops_ms = process.stops_ms.min(self.now_ms + after_ms);
+                }
+                self.input(at, |process, now_ms, out| process.post.on_drain(now_ms, out));
             }
             _ => {}
         }
@@ -254,6 +265,12 @@ impl Storm {
 
     /// A turn of a process: its loops in an order that is never the same.
     fn turn(&mut self, at: usize) {
+        let now_ms = self.now_ms;
+        if let Some(process) = self.processes[at].as_mut().filter(|process| now_ms >= process.stops_ms) {
+            process.stops_ms = u64::MAX;
+            self.seen.handed_over += u64::from(process.post.handing_over() == Some(vec![]));
+            self.input(at, |process, now_ms, out| process.post.on_stop(now_ms, out));
+        }
         let first = self.dice.below(5);
         for n in 0..5 {
             match (first + n) % 5 {
@@ -281,6 +298,7 @@ impl Storm {
 
     fn read_cluster(&mut self, at: usize) {
         while let Some(process) = &self.processes[at]
+            && !process.is_over
             && let Some((append_ms, value)) = self.cluster.get(process.cluster_at).cloned()
         {
             self.input(at, |process, now_ms, out| {
@@ -507,14 +525,16 @@ fn when_the_faults_have_ended_homes_know_exactly_the_sessions_that_are_theirs() 
     let mut seen = Tally::default();
     for seed in seeds() {
         let told = Told(seed);
-        let Tally { broken, dropped, late, messages, most_waiting } = Storm::new(seed).run();
+        let Tally { broken, dropped, late, messages, most_waiting, handed_over } = Storm::new(seed).run();
         seen.broken.iter_mut().zip(broken).for_each(|(sum, more)| *sum += more);
         seen.dropped.iter_mut().zip(dropped).for_each(|(sum, more)| *sum += more);
         (seen.late, seen.messages) = (seen.late + late, seen.messages + messages);
+        seen.handed_over += handed_over;
         seen.most_waiting = seen.most_waiting.max(most_waiting);
         drop(told);
     }
     println!("{seen:?}");
     // A storm in which nothing of this ever happens proves nothing.
     assert!(!seen.broken.contains(&0) && seen.late > 0 && seen.most_waiting > 0, "{seen:?}");
+    assert!(seen.handed_over > 0, "{seen:?}");
 }

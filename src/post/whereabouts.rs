@@ -23,6 +23,8 @@ pub(super) struct Whereabouts {
     /// The version in which everything is said: the newest that this node and all of the view can speak, be this node among
     /// them or not. `None` where somebody cannot, or has other constants.
     pub spoken: Option<u16>,
+    /// All of the view are about to go, this node among them.
+    pub all_leave: bool,
 }
 
 /// What is another than before.
@@ -43,6 +45,7 @@ impl Whereabouts {
             protocols: me.protocols,
             constants: me.constants,
             spoken: None,
+            all_leave: false,
         }
     }
 
@@ -55,11 +58,12 @@ impl Whereabouts {
         let before = self.spoken;
         self.spoken = Protocols::spoken(all).filter(|_| is_one_cluster);
         let spoken = self.spoken != before;
+        self.all_leave = holds && view.all_leave();
         if !holds {
             let own = std::mem::take(&mut self.own) != Own::default();
             return News { routes: false, own, spoken };
         }
-        let assignment = Assignment::new(self.topology.partitions(), &view.ordinals());
+        let assignment = Assignment::new(self.topology.partitions(), &view.homes());
         let route = |partition: u16| {
             let owner = assignment.owner(Partition(partition)).and_then(|ordinal| view.holder(ordinal));
             match owner.map(|it| Peer { node: it.ordinal, incarnation: it.incarnation.0 }) {

@@ -10,6 +10,7 @@ mod cost;
 mod crossing;
 mod crowd;
 mod device;
+mod draining;
 mod fleet;
 #[path = "../kafka_support/mod.rs"]
 mod kafka_support;

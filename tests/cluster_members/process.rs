@@ -29,7 +29,7 @@ pub struct Process {
     /// It believes that it holds its ordinal.
     pub believes: bool,
     /// The members of the newest view it told.
-    pub sees: Vec<(u16, Incarnation)>,
+    pub sees: Vec<(u16, Incarnation, bool)>,
 }
 
 impl Process {

@@ -56,6 +56,7 @@ pub struct Tally {
     replaced: u64,
     in_use: u64,
     left: u64,
+    drained: u64,
     zombies: u64,
     raised: u64,
     shared: u64,
@@ -73,6 +74,7 @@ impl Tally {
         self.replaced += other.replaced;
         self.in_use += other.in_use;
         self.left += other.left;
+        self.drained += other.drained;
         self.zombies += other.zombies;
         self.raised += other.raised;
         self.shared += other.shared;
@@ -88,6 +90,7 @@ impl Tally {
                 self.replaced,
                 self.in_use,
                 self.left,
+                self.drained,
                 self.zombies,
                 self.raised,
             ];
@@ -487,6 +490,11 @@ impl World {
                 self.start(ordinal, false);
             }
             7 if self.processes[at].is_up => {
+                // An operator drains first, and may then wait for long.
+                if self.dice.below(2) == 0 {
+                    self.tally.drained += 1;
+                    return self.input(at, |members, now_ms, out| members.on_drain(now_ms, out));
+                }
                 self.input(at, |members, now_ms, out| members.on_stop(now_ms, out));
             }
             8 | 9 if self.processes[at].is_up => {
@@ -541,14 +549,14 @@ impl World {
         ordinals.dedup();
         let truth = self.log.truth.view();
         assert_eq!(truth.ordinals(), ordinals, "who lives is alive, and nobody else");
-        let assignment = Assignment::new(CONSTANTS.partitions, &truth.ordinals());
+        let assignment = Assignment::new(CONSTANTS.partitions, &truth.homes());
         for process in up.iter().filter(|process| process.believes) {
             let view = process.members.view();
             assert_eq!(names(view), names(truth), "views differ at the end of a quiet time");
             for (mine, true_one) in view.members().iter().zip(truth.members()) {
                 assert!(true_one.since.offset() <= mine.since.offset(), "a node knows what nobody can");
             }
-            assert_eq!(Assignment::new(CONSTANTS.partitions, &view.ordinals()), assignment);
+            assert_eq!(Assignment::new(CONSTANTS.partitions, &view.homes()), assignment);
         }
         for ordinal in ordinals {
             let holders = up.iter().filter(|process| process.ordinal == ordinal && process.believes);
@@ -563,6 +571,6 @@ impl World {
     }
 }
 
-fn names(view: &View) -> Vec<(u16, Incarnation)> {
-    view.members().iter().map(|member| (member.ordinal, member.incarnation)).collect()
+fn names(view: &View) -> Vec<(u16, Incarnation, bool)> {
+    view.members().iter().map(|member| (member.ordinal, member.incarnation, member.is_leaving)).collect()
 }

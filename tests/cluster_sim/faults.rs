@@ -5,9 +5,6 @@ use crate::upgrade::{BOTH, FIRST, SECOND};
 use crate::what::{Route, Thread, What};
 use crate::world::{World, note};
 
-/// How long a stopping node lets its sessions leave.
-const DRAIN_MS: u64 = 2_000;
-
 impl World {
     /// Something goes wrong, and the next fault is arranged.
     pub fn fault(&mut self) {
@@ -169,25 +166,6 @@ impl World {
             let timeout_ms = u64::from(self.plan.node_timeout_ms);
             self.hold_up(home, Route::Cluster, after_ms.max(timeout_ms) + 300);
         }
-    }
-
-    /// A node is stopped as an operator does: its sessions leave, then it does.
-    pub fn stop(&mut self, ordinal: u16) {
-        let living =
-            self.processes.iter().find(|(_, process)| process.ordinal == ordinal && !process.is_draining);
-        let Some((&life, _)) = living else { return };
-        note!(self, "#{life} is stopped");
-        self.process(life).is_draining = true;
-        for core in 0..self.plan.cores {
-            self.enter(life, core, |shard, now, out| shard.drain(DRAIN_MS, now, out));
-        }
-        self.arrange_in(life, DRAIN_MS + 4_000, What::Leave);
-        self.arrange(DRAIN_MS + 12_000, What::Kill { process: life });
-    }
-
-    /// Its sessions are gone: it says so in the cluster log.
-    pub fn leave_cluster(&mut self, life: u32) {
-        self.post(life, |post, now_ms, out| post.on_stop(now_ms, out));
     }
 
     fn scale(&mut self) {

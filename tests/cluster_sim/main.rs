@@ -21,6 +21,7 @@ mod costs;
 #[path = "../sim/device.rs"]
 #[allow(dead_code, reason = "a node alone has more to look at")]
 mod device;
+mod drains;
 mod faults;
 mod finale;
 mod history;

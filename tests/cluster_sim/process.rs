@@ -5,7 +5,7 @@ use crate::keeper::Keeper;
 use crate::plan::Plan;
 use crate::what::Thread;
 use corepost::cluster::{self, Constants, Incarnation, Protocols};
-use corepost::model::{Now, Peer, Topology};
+use corepost::model::{Now, Partition, Peer, Topology};
 use corepost::post::{Output, Own, Post};
 use corepost::router::{self, Outbox, Shard};
 use corepost::wire::json::Parser;
@@ -46,6 +46,8 @@ pub struct Process {
     pub alive_ms: u64,
     /// No socket is accepted any more.
     pub is_draining: bool,
+    /// What was its own when it began to drain.
+    pub hands_over: Vec<Partition>,
 }
 
 /// One core of it.
@@ -125,6 +127,7 @@ impl Process {
             paused: HashMap::new(),
             alive_ms: 0,
             is_draining: false,
+            hands_over: Vec::new(),
         }
     }
 

@@ -53,8 +53,8 @@ pub enum What {
     Guard,
     /// A thread stands still.
     Stall { thread: Thread, ms: u64 },
-    /// Its sessions are gone, and it says that it leaves.
-    Leave,
+    /// Are its sessions gone? Then it says that it leaves; at that time at the latest.
+    Leave { until_ms: u64 },
     /// The process ends well.
     End,
 

@@ -88,6 +88,7 @@ pub struct Tally {
     pub node_records: u64,
     pub connects: u64,
     pub starts: u64,
+    pub handed_over: u64,
     pub exits: u64,
     pub faults: u64,
     pub terms: u64,
@@ -235,7 +236,7 @@ impl World {
             What::Append(append) => self.append(life, append),
             What::Guard => self.guard(life),
             What::Stall { thread, ms } => self.stall(life, thread, ms),
-            What::Leave => self.leave_cluster(life),
+            What::Leave { until_ms } => self.leave_cluster(life, until_ms),
             What::End => self.die(life, "left"),
             other => unreachable!("{other:?} happens to no process"),
         }
@@ -401,6 +402,7 @@ impl AddAssign for Tally {
         self.node_records += other.node_records;
         self.connects += other.connects;
         self.starts += other.starts;
+        self.handed_over += other.handed_over;
         self.exits += other.exits;
         self.faults += other.faults;
         self.terms += other.terms;

@@ -1,4 +1,4 @@
-//! One question to a server's HTTP API.
+//! One question to a server's HTTP API, or to its admin address.
 
 use super::reach::reach;
 use super::url::Url;
@@ -7,9 +7,19 @@ use std::io::{Read, Write};
 
 /// The status and the body that `GET` of this path is answered with. `key` opens the API. An error is for people.
 pub fn get(url: &Url, path: &str, key: Option<&str>) -> Result<(u16, Vec<u8>), String> {
-    let mut stream = reach(&url.authority)?;
     let key = key.map_or(String::new(), |key| format!("Authorization: Bearer {key}\r\n"));
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\n{key}Connection: close\r\n\r\n", url.authority);
+    ask(url, &format!("GET {path}"), &key)
+}
+
+/// The same of `POST`, without a body.
+pub fn post(url: &Url, path: &str) -> Result<(u16, Vec<u8>), String> {
+    ask(url, &format!("POST {path}"), "Content-Length: 0\r\n")
+}
+
+fn ask(url: &Url, line: &str, headers: &str) -> Result<(u16, Vec<u8>), String> {
+    let mut stream = reach(&url.authority)?;
+    let host = &url.authority;
+    let request = format!("{line} HTTP/1.1\r\nHost: {host}\r\n{headers}Connection: close\r\n\r\n");
     let mut bytes = Vec::new();
     stream.write_all(request.as_bytes()).map_err(|error| error.to_string())?;
     let read = stream.take(ANSWER_BYTES as u64).read_to_end(&mut bytes);

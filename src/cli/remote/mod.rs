@@ -12,9 +12,10 @@ mod reach;
 mod signals;
 mod url;
 
-pub use ask::get;
+pub use ask::{get, post};
 pub use dial::Event;
 pub use peer::{Peer, Setup, Stopped, What};
+pub use reach::is_deserted;
 pub use signals::post_signals;
 pub use url::{Url, percent_encode};
 

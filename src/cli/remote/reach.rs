@@ -1,6 +1,7 @@
 //! A connection to a server, or why there is none, for people.
 
 use crate::limits::CONNECT_MS;
+use std::io::ErrorKind;
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
@@ -26,4 +27,13 @@ pub(super) fn reach(authority: &str) -> Result<TcpStream, String> {
         }
     }
     Err(last)
+}
+
+/// Whether certainly nobody listens at `host:port`: its host says so.
+pub fn is_deserted(authority: &str) -> bool {
+    let refused = |address| match TcpStream::connect_timeout(&address, Duration::from_millis(CONNECT_MS)) {
+        Ok(_) => false,
+        Err(error) => error.kind() == ErrorKind::ConnectionRefused,
+    };
+    authority.to_socket_addrs().is_ok_and(|mut addresses| addresses.all(refused))
 }

@@ -19,18 +19,19 @@ impl Gateway {
         session.pinged = false;
     }
 
-    /// This node is leaving: every session is told its own moment within the window, evenly spread.
+    /// This node is leaving: every session is told its own moment within the window. They are evenly spread, not thrown:
+    /// any part of the window has its share of a core's sessions and at most one more. Each core begins a little later
+    /// than the one before, so that cores with few sessions do not send all their first ones away at once.
     pub fn drain(&mut self, window_ms: u64, turn: &mut Turn<'_>) {
-        let slots = self.sessions.taken();
-        let many = slots.len().max(1) as u64;
+        let mut slots = self.sessions.taken();
+        slots.retain(|&slot| self.sessions.at(slot).phase != SessionPhase::Closing);
+        let (core, cores) = (u64::from(turn.core), u64::from(self.settings.topology.cores()));
+        let places = (slots.len() as u64 * cores).max(1);
         self.leaving = vec![u64::MAX; slots.last().map_or(0, |&last| last as usize + 1)];
         for (nth, slot) in slots.into_iter().enumerate() {
             self.advance(slot);
             let session = self.sessions.at(slot);
-            if session.phase == SessionPhase::Closing {
-                continue;
-            }
-            let reconnect_after_ms = window_ms * nth as u64 / many;
+            let reconnect_after_ms = window_ms * (nth as u64 * cores + core) / places;
             self.leaving[slot as usize] = turn.now.mono_ms + reconnect_after_ms;
             // Before its `welcome` a session has heard nothing, and `drain` must not be the first.
             if session.phase != SessionPhase::Resuming {
