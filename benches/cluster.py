@@ -19,6 +19,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 from pathlib import Path
@@ -168,7 +169,7 @@ class Bench:
                 node.stop()
 
     @contextlib.contextmanager
-    def cluster(self, count):
+    def cluster(self, count, window="0s"):
         """Nodes with topics of their own, all of them ready."""
         prefix = self.name("c")
         ours = ("--kafka", self.kafka.brokers, "--topic-prefix", prefix, "--partitions", self.options.partitions,
@@ -176,7 +177,7 @@ class Bench:
         create = [self.programs["corepost"], "topics", "create", *map(str, ours)]
         subprocess.run(create, check=True, stdout=subprocess.DEVNULL, timeout=120)
         commands = [[self.programs["corepost"], "serve", *ours, "--node", n, "--listen", "127.0.0.1:0",
-                     "--admin", "127.0.0.1:0", *shared_host(n), "--drain-window", "0s",
+                     "--admin", "127.0.0.1:0", *shared_host(n), "--drain-window", window,
                      "--node-timeout", f"{NODE_TIMEOUT}s", "--data", self.scratch / f"{prefix}-{n}"] for n in range(count)]
         with self.started(commands) as nodes:
             yield Cluster(nodes, self.options.partitions, prefix)
@@ -338,6 +339,32 @@ def replay(bench):
          {"replay_p50_us": "for information", "replay_p99_us": "for information", "replay_max_us": "the first"})
 
 
+def drain(bench):
+    """A node of three drains under load, over ten seconds: when its sessions come back, and whether they have everything."""
+    with bench.cluster(3, window="10s") as cluster:
+        went = {}
+
+        def watch():
+            began = time.monotonic()
+            with contextlib.suppress(OSError, ValueError):
+                while True:
+                    with urllib.request.urlopen(f"http://{cluster.nodes[0].admin}/drain", timeout=5) as answer:
+                        progress = json.load(answer)
+                    if progress["draining"] and progress["partitions"] == 0:
+                        went.setdefault("handed_over_s", round(time.monotonic() - began, 2))
+                    time.sleep(0.05)
+            cluster.nodes[0].process.wait(60)
+            went["gone_s"] = round(time.monotonic() - began, 2)
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        report = bench.load(cluster, "drain", "--sockets", 9_000, "--rate", 2_000, "--addr", cluster.addrs(),
+                            "--admin", cluster.nodes[0].admin)
+        watcher.join(90)
+    once("A node of three with 9,000 sessions drains over 10 s, 2,000 messages a second", report | went,
+         {"most_of_even": "≤ 1.5", "missing": "0", "twice_or_late": "0", "sent_away": "3,000", "sent": "for information",
+          "handed_over_s": "before gone_s", "gone_s": "from the watch's begin"})
+
+
 def wait_until_ready(node):
     """Until it serves what it has taken over; it knows of the death after the node timeout."""
     time.sleep(NODE_TIMEOUT + 1)
@@ -361,7 +388,8 @@ def takeover(bench):
         table("kill -9 of one of three nodes", found, figure, unit)
 
 
-CASES = {"latency-1000": latency, "cpu-20000": cpu, "cost": cost, "replay": replay, "takeover": takeover}
+CASES = {"latency-1000": latency, "cpu-20000": cpu, "cost": cost, "replay": replay, "takeover": takeover,
+         "drain": drain}
 
 
 def main():

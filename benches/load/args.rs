@@ -22,6 +22,8 @@ pub enum Mode {
     Prepare,
     /// Clients of `prepare` return, `--at-once` at a time.
     Replay,
+    /// `--sockets` clients on several nodes, of which the first drains, at `--rate` messages per second in all.
+    Drain,
     /// One reader that stops with `--messages` waiting.
     Slow,
 }
@@ -44,6 +46,9 @@ pub struct Args {
     /// The server's process or its nodes' processes: their CPU time and memory are read from /proc.
     #[arg(long, value_delimiter = ',')]
     pub pid: Vec<u32>,
+    /// The admin address of the node that `drain` takes out of service.
+    #[arg(long)]
+    pub admin: Option<SocketAddrV4>,
     /// Of a cluster, the ordinals of all nodes; for `--home`.
     #[arg(long, value_delimiter = ',')]
     pub nodes: Vec<u16>,

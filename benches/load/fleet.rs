@@ -88,6 +88,8 @@ pub struct Fleet {
     input: Vec<u8>,
     up: usize,
     closed: usize,
+    /// Those that ended since [`Fleet::take_ended`].
+    ended: Vec<usize>,
     /// Reads that brought something: how many messages each brought tells how much the server coalesced.
     pub reads: u64,
     /// The last reason why a connection ended.
@@ -107,6 +109,7 @@ impl Fleet {
             input: vec![0; READ_BYTES],
             up: 0,
             closed: 0,
+            ended: Vec::new(),
             reads: 0,
             last_end: String::new(),
         })
@@ -119,6 +122,11 @@ impl Fleet {
     /// Connections that ended.
     pub fn closed(&self) -> usize {
         self.closed
+    }
+
+    /// Which they are, since this was last asked.
+    pub fn take_ended(&mut self) -> Vec<usize> {
+        std::mem::take(&mut self.ended)
     }
 
     pub fn outs(&mut self) -> &mut Outs {
@@ -394,6 +402,7 @@ impl Fleet {
         }
         connection.stage = Stage::Closed;
         self.closed += 1;
+        self.ended.push(number);
         self.up -= usize::from(std::mem::take(&mut connection.up));
         self.last_end = format!("connection {number}: {why}");
         let _ = self.epoll.forget(&connection.stream, number);

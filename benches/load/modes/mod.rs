@@ -1,5 +1,6 @@
 //! One file for each thing that is measured, and what they share.
 
+mod drain;
 mod fanout;
 mod homes;
 mod idle;
@@ -30,6 +31,7 @@ pub fn run(mode: Mode, args: &Args) -> Result<Report, String> {
         Mode::Storm => idle::storm(bench),
         Mode::Prepare => replay::prepare(bench),
         Mode::Replay => replay::run(bench),
+        Mode::Drain => drain::run(bench),
         Mode::Slow => slow::run(bench),
     }
 }
