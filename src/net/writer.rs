@@ -29,8 +29,8 @@ struct Secure {
     tls: Tls,
     /// So many bytes at the beginning of `pending` are sealed.
     sealed: usize,
-    /// Since when what has come is no whole record.
-    partial_since_ms: u64,
+    /// Since when a record is not whole.
+    partial_since_ms: Option<u64>,
     /// Bytes of that which somebody has counted.
     counted: usize,
 }
@@ -51,7 +51,7 @@ impl Socket {
     pub fn split(self) -> (Reader, Writer) {
         let stream = Rc::new(self.stream);
         let secure =
-            self.tls.map(|tls| Box::new(Secure { tls: *tls, sealed: 0, partial_since_ms: 0, counted: 0 }));
+            self.tls.map(|tls| Box::new(Secure { tls: *tls, sealed: 0, partial_since_ms: None, counted: 0 }));
         let writer = Writer { pending: Vec::new(), stream: Rc::clone(&stream), secure };
         (Reader(stream), writer)
     }
@@ -77,12 +77,11 @@ impl Writer {
     /// What the peer says in `came`, which is read into `room` if it was sealed.
     pub fn open<'b>(&mut self, came: &'b mut [u8], room: &'b mut Vec<u8>, now_ms: u64) -> Opened<'b> {
         let Some(secure) = &mut self.secure else { return Opened { plain: came, is_end: false } };
-        let (was_whole, mut answer) = (secure.tls.held_bytes() == 0, Vec::new());
+        let mut answer = Vec::new();
         room.clear();
         let opened = secure.tls.open(came, room, &mut answer);
-        if was_whole {
-            secure.partial_since_ms = now_ms;
-        }
+        let has_partial = secure.tls.held_bytes() > 0;
+        secure.partial_since_ms = since(secure.partial_since_ms, has_partial, !room.is_empty(), now_ms);
         // It was sealed before what is collected and not sealed yet, so it leaves before that.
         self.pending.splice(secure.sealed..secure.sealed, answer.iter().copied());
         secure.sealed += answer.len();
@@ -111,8 +110,7 @@ impl Writer {
 
     /// Since when a record is not whole.
     pub fn incomplete_since(&self) -> Option<u64> {
-        let secure = self.secure.as_ref()?;
-        (secure.tls.held_bytes() > 0).then_some(secure.partial_since_ms)
+        self.secure.as_ref()?.partial_since_ms
     }
 
     /// Makes what was collected ready to be sent; `is_last`: nothing is collected after it.
@@ -193,8 +191,28 @@ impl Writer {
     }
 }
 
+/// Since when the record is not whole that is not whole now. What was said meanwhile ended the one before: who sends without
+/// a pause is in the middle of one whenever we look.
+fn since(before: Option<u64>, has_partial: bool, has_said: bool, now_ms: u64) -> Option<u64> {
+    has_partial.then(|| before.filter(|_| !has_said).unwrap_or(now_ms))
+}
+
 impl AsFd for Writer {
     fn as_fd(&self) -> BorrowedFd<'_> {
         borrow(&self.stream)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_record_that_makes_no_progress_grows_old() {
+        assert_eq!(since(None, false, true, 5), None);
+        assert_eq!(since(None, true, false, 5), Some(5), "it begins");
+        assert_eq!(since(Some(5), true, false, 9), Some(5), "more of it has come, not all");
+        assert_eq!(since(Some(5), true, true, 9), Some(9), "it has ended, and another one has begun");
+        assert_eq!(since(Some(5), false, true, 9), None);
     }
 }
