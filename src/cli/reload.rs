@@ -5,6 +5,8 @@
 use super::logging::Logging;
 use crate::config::{Config, Effective, Given, resolve};
 use crate::node::Running;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tracing::{info, warn};
 
 /// What a node runs with, and where that is written.
@@ -12,17 +14,25 @@ pub(super) struct Settings {
     given: Given,
     effective: Effective,
     log: Logging,
+    /// For those who ask on other threads.
+    drain_window_ms: Arc<AtomicU64>,
 }
 
 impl Settings {
     /// What was resolved from `given`.
     pub(super) fn new(given: Given, effective: Effective, log: Logging) -> Self {
-        Self { given, effective, log }
+        let drain_window_ms = Arc::new(AtomicU64::new(effective.config.drain_window_ms));
+        Self { given, effective, log, drain_window_ms }
     }
 
     /// What counts.
     pub(super) fn config(&self) -> &Config {
         &self.effective.config
+    }
+
+    /// The drain window that counts, now and later.
+    pub(super) fn drain_window_ms(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.drain_window_ms)
     }
 
     /// Reads it again.
@@ -50,6 +60,7 @@ impl Settings {
             running.renew_tls(tls);
         }
         now.drain_window_ms = config.drain_window_ms;
+        self.drain_window_ms.store(now.drain_window_ms, Ordering::Relaxed);
         now.log.level = config.log.level;
         self.log.show_from(config.log.level);
         info!(

@@ -10,6 +10,7 @@ use crate::placement::Plan;
 use clap::Args;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tracing::{error, info, warn};
 
@@ -86,7 +87,8 @@ fn start(mut settings: Settings) -> Exit {
     let build =
         vec![("version", env!("CARGO_PKG_VERSION").to_owned()), ("driver", running.driver.to_string())];
     let supervisor = Supervisor::of_environment();
-    let within_ms = config.drain_window_ms + GRACE.as_millis() as u64;
+    let window_ms = settings.drain_window_ms();
+    let within_ms = move || window_ms.load(Ordering::Relaxed) + GRACE.as_millis() as u64;
     let begin = || drop(signal_hook::low_level::raise(DRAIN));
     let sources = running.sources(running.drain_by(begin, within_ms), supervisor.clone(), build);
     let admin = match Admin::start(config.admin, sources) {

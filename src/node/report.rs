@@ -31,15 +31,19 @@ impl Life {
 }
 
 impl Running {
-    /// What the admin server is told of a drain: `begin` is how one is asked for, `within_ms` how long it takes at most.
-    pub fn drain_by(&self, begin: impl Fn() + Send + 'static, within_ms: u64) -> Drain {
+    /// What the admin server is told of a drain: `begin` is how one is asked for, `within_ms` how long it would take at most.
+    pub fn drain_by(
+        &self,
+        begin: impl Fn() + Send + 'static,
+        within_ms: impl Fn() -> u64 + Send + 'static,
+    ) -> Drain {
         let (life, gate, started_ms) = (self.life.clone(), Arc::clone(&self.gate), unix_ms());
         let shown = self.posting.as_ref().map(|posting| Arc::clone(posting.shown()));
         let progress = move || Progress {
             draining: life.phase() == Phase::Draining,
             sessions: gate.busy() as u64,
             partitions: shown.as_ref().map_or(0, |shown| shown.handing_over().len() as u64),
-            within_ms,
+            within_ms: within_ms(),
             started_ms,
         };
         Drain { begin: Box::new(begin), progress: Box::new(progress) }
