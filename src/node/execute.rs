@@ -246,7 +246,7 @@ impl State {
         let Self { table, pool, partials, .. } = self;
         let Some(connection) = table.get_mut(key) else { return };
         connection.writer.discard(pool);
-        partials.release(connection.writer.uncount_held());
+        partials.give(connection.writer.uncount_held());
         self.leave(key);
         self.table.remove(key);
         self.figures.connections -= 1;

@@ -73,13 +73,8 @@ impl PartialBudget {
         self.take(to.saturating_sub(from))
     }
 
-    /// It is held no more.
-    pub fn release(&mut self, bytes: usize) {
-        self.give(bytes);
-    }
-
     /// After `bytes` are free again.
-    pub(super) fn give(&mut self, bytes: usize) {
+    pub fn give(&mut self, bytes: usize) {
         debug_assert!(bytes <= self.used, "{bytes} given back, {} taken", self.used);
         self.used = self.used.saturating_sub(bytes);
     }
