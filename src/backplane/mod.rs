@@ -3,7 +3,6 @@
 //! Speaks only the values of [`crate::log`]; knows neither cores nor sockets. What it has to tell a core it gives to
 //! a function of the shell's, which never blocks.
 
-mod clock;
 mod embedded;
 pub mod index;
 pub mod kafka;

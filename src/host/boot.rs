@@ -12,6 +12,11 @@ pub fn since_boot() -> Duration {
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
+/// The same in whole milliseconds: what [`crate::model::Now::mono_ms`] counts, on every thread.
+pub fn mono_ms() -> u64 {
+    since_boot().as_millis() as u64
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,7 +8,7 @@ mod name;
 mod tree;
 
 pub use affinity::{Visit, keep_to, visit};
-pub use boot::since_boot;
+pub use boot::{mono_ms, since_boot};
 pub use clock::unix_ms;
 pub use cpus::{BadCpuList, parse_cpu_list};
 pub use name::hostname;

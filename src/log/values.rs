@@ -109,12 +109,13 @@ pub enum LogEvent {
     Floors(Arc<[u64]>),
     /// The log is alive and has told everything it had to: what the core knows is as young as this.
     Beat,
-    /// The same of these partitions alone, as of so long ago.
+    /// The same of these partitions alone, as of that time. Not of an age: it would not grow while this waits for a process
+    /// that stands still.
     Fresh {
         /// Which.
         partitions: Arc<[Partition]>,
-        /// Milliseconds since the log was asked where it ends.
-        age_ms: u64,
+        /// When the log was asked where it ends, by the clock of [`crate::model::Now::mono_ms`].
+        asked_ms: u64,
     },
     /// A read is answered.
     Page(ReadTicket, Result<Page, Unreadable>),

@@ -13,7 +13,7 @@ use crate::backplane::kafka::{
     Bell, ClusterTold, ClusterTopic, Connection, NoWay, NodeTold, NodeTopic, Sending, Trouble,
 };
 use crate::cluster::{self, Constants, Incarnation, NodePartition, Protocols, Raw, Record, Refusal};
-use crate::host::since_boot;
+use crate::host::mono_ms;
 use crate::limits::{POST_BEGIN_MS, POST_TAKE, POST_TICK_MS};
 use crate::mesh::Address;
 use crate::model::{Dispatch, Parcel, Peer, Topology};
@@ -85,7 +85,7 @@ impl Posting {
         let (bell, rung) = Bell::new();
         // Unbounded: what cores have is taken at once, and what cannot be said waits in the post, which is bounded.
         let (letters, to_post) = unbounded();
-        let shown = Arc::new(Shown::new(now_ms()));
+        let shown = Arc::new(Shown::new(mono_ms()));
         let office = Office::open(options, log, cores, ends, &bell, Arc::clone(&shown))?;
         let thread = std::thread::Builder::new().name("post".into()).spawn(move || {
             office.run(&to_post, &rung);
@@ -165,7 +165,7 @@ impl Office {
             },
         };
         let mut out = Vec::new();
-        let post = Post::new(Settings { member, topology: options.topology }, now_ms(), &mut out);
+        let post = Post::new(Settings { member, topology: options.topology }, mono_ms(), &mut out);
         let now = Instant::now();
         Ok(Self {
             post,
@@ -196,12 +196,12 @@ impl Office {
             for letter in letters.try_iter() {
                 match letter {
                     Letter::From(core, dispatches) => {
-                        self.post.on_dispatches(core, dispatches, now_ms(), &mut self.out);
+                        self.post.on_dispatches(core, dispatches, mono_ms(), &mut self.out);
                     }
-                    Letter::Drain => self.post.on_drain(now_ms(), &mut self.out),
+                    Letter::Drain => self.post.on_drain(mono_ms(), &mut self.out),
                     Letter::Stop => {
                         self.leaving.get_or_insert(Instant::now() + LEAVE);
-                        self.post.on_stop(now_ms(), &mut self.out);
+                        self.post.on_stop(mono_ms(), &mut self.out);
                     }
                 }
             }
@@ -221,14 +221,14 @@ impl Office {
         let Self { node, post, out, has_partition, .. } = self;
         node.take(POST_TAKE, |told| match told {
             NodeTold::Record { version, value, .. } => {
-                post.on_node_record(NodeRecord::read(version, value), now_ms(), out);
+                post.on_node_record(NodeRecord::read(version, value), mono_ms(), out);
             }
             NodeTold::Lost => {
                 *has_partition = false;
-                post.on_node_records_lost(now_ms(), out);
+                post.on_node_records_lost(mono_ms(), out);
             }
             NodeTold::Trouble(code) => tracing::debug!(%code, "our node partition cannot be read now"),
-            NodeTold::GivenUp(peer) => post.on_given_up(peer, now_ms(), out),
+            NodeTold::GivenUp(peer) => post.on_given_up(peer, mono_ms(), out),
         });
     }
 
@@ -239,12 +239,12 @@ impl Office {
             ClusterTold::Record(seen) => {
                 let (offset, version, value) = (seen.offset, seen.version, seen.value);
                 let raw = Raw { offset, append_ms: seen.at_ms, version, value };
-                shown.heard(now_ms());
-                post.on_record(raw, now_ms(), out);
+                shown.heard(mono_ms());
+                post.on_record(raw, mono_ms(), out);
             }
             ClusterTold::Lost => {
                 is_lost = true;
-                post.on_lost_place(now_ms(), out);
+                post.on_lost_place(mono_ms(), out);
             }
             ClusterTold::Trouble(code) => tracing::debug!(%code, "the cluster topic cannot be read now"),
             ClusterTold::Written(written) => {
@@ -252,11 +252,11 @@ impl Office {
                 if written.is_there {
                     shown.written();
                 } else {
-                    post.on_unwritten(now_ms(), out);
+                    post.on_unwritten(mono_ms(), out);
                 }
             }
             ClusterTold::Ends(answer) => match answer.ends {
-                Some(ends) => post.on_end(answer.question, ends.start, ends.end, now_ms(), out),
+                Some(ends) => post.on_end(answer.question, ends.start, ends.end, mono_ms(), out),
                 None => unanswered = Some(answer.question),
             },
         });
@@ -279,7 +279,7 @@ impl Office {
         if let Some(question) = self.unasked {
             self.ask_ends(question);
         }
-        self.post.on_tick(now_ms(), &mut self.out);
+        self.post.on_tick(mono_ms(), &mut self.out);
         // What follows from it first: who sees a member finds the log told of what is its own.
         self.carry_out();
         self.show();
@@ -309,7 +309,7 @@ impl Office {
         match self.node.begin(Duration::from_millis(POST_BEGIN_MS)) {
             Ok(Some(_)) => {
                 self.has_partition = true;
-                self.post.on_node_partition(NodePartition::Assigned, now_ms(), &mut self.out);
+                self.post.on_node_partition(NodePartition::Assigned, mono_ms(), &mut self.out);
             }
             Ok(None) => {}
             Err(trouble) => tracing::warn!(%trouble, "our node partition cannot be read"),
@@ -340,7 +340,7 @@ impl Office {
                 self.under_way += 1;
                 if !self.cluster.write(Record::VERSION, &record.value(), 0) {
                     self.under_way -= 1;
-                    self.post.on_unwritten(now_ms(), &mut self.out);
+                    self.post.on_unwritten(mono_ms(), &mut self.out);
                 }
             }
             Output::ReadToEnd { request } => self.ask_ends(request),
@@ -358,7 +358,7 @@ impl Office {
                 record.write(&mut self.bytes);
                 let peer = Peer { node: ordinal, incarnation: record.to };
                 if self.node.send(peer, &self.bytes) == Sending::Refused {
-                    self.post.on_given_up(peer, now_ms(), &mut self.out);
+                    self.post.on_given_up(peer, mono_ms(), &mut self.out);
                 }
             }
             Output::ToCore { core, parcel } => self.mail(core, parcel),
@@ -388,7 +388,3 @@ impl Office {
 
 /// How long the last word may take to be written.
 const LEAVE: Duration = Duration::from_secs(2);
-
-fn now_ms() -> u64 {
-    since_boot().as_millis() as u64
-}

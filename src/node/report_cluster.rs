@@ -3,7 +3,7 @@
 use super::post_shown::Shown;
 use crate::admin::{ByWord, ClusterReport, Topic};
 use crate::backplane::{KafkaLog, Reread, StateTrouble};
-use crate::host::since_boot;
+use crate::host::mono_ms;
 use crate::links::Break;
 use crate::post::{Drop, Sort};
 use crate::tail::{Over, Unfit};
@@ -26,7 +26,7 @@ pub(super) fn cluster_report(log: &KafkaLog, shown: &Shown) -> ClusterReport {
     ClusterReport {
         is_member: post.is_member,
         nodes: post.nodes as u64,
-        silent_ms: shown.silent_ms(since_boot().as_millis() as u64),
+        silent_ms: shown.silent_ms(mono_ms()),
         trouble: appends.trouble.or(post.trouble).or(reading.trouble).map(|trouble| trouble.to_string()),
         topics_broken: reading.suspended,
         index_failed: reading.index_failed,

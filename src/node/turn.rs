@@ -4,25 +4,24 @@
 //! after all that was ready, and only then does anything leave the core: one send per socket, one batch per other
 //! core. A turn that has produced much is ended before (`flush`). Between two flushes is what we call a turn.
 
+use crate::host::since_boot;
 use crate::model::Now;
 use std::task::{Poll, Waker};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Whether a turn is open, since when, and who closes it.
 #[derive(Debug)]
 pub struct Turn {
     open: bool,
-    began: Instant,
-    /// The core's start: the origin of its monotonic clock.
-    origin: Instant,
+    /// Since the host's boot, which is the clock of all threads: what one tells another of a time is the same to both.
+    began: Duration,
     flusher: Option<Waker>,
 }
 
 impl Turn {
     /// None yet.
     pub fn new() -> Self {
-        let now = Instant::now();
-        Self { open: false, began: now, origin: now, flusher: None }
+        Self { open: false, began: since_boot(), flusher: None }
     }
 
     /// Something happens. True if it is the first of its turn: the clock is read then, and not again in it.
@@ -31,7 +30,7 @@ impl Turn {
             return false;
         }
         self.open = true;
-        self.began = Instant::now();
+        self.began = since_boot();
         if let Some(flusher) = &self.flusher {
             flusher.wake_by_ref();
         }
@@ -41,8 +40,7 @@ impl Turn {
     /// Both clocks, as the shard is told them: read at the turn's beginning.
     pub fn now(&self) -> Now {
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let mono = self.began.duration_since(self.origin);
-        Now { mono_ms: mono.as_millis() as u64, unix_ms: unix.as_millis() as u64 }
+        Now { mono_ms: self.began.as_millis() as u64, unix_ms: unix.as_millis() as u64 }
     }
 
     /// The flusher asks whether there is something to flush, and is woken when there will be.
@@ -59,6 +57,6 @@ impl Turn {
     /// The flusher has done its work. How long the turn took.
     pub fn close(&mut self) -> Duration {
         self.open = false;
-        self.began.elapsed()
+        since_boot().saturating_sub(self.began)
     }
 }

@@ -35,7 +35,8 @@ impl Lone {
     pub(super) fn begun(&mut self, client: &str, term: u64, head: Position) {
         let partition = partition_of(client);
         self.tell(LogEvent::Begun { partition, term, head });
-        self.tell(LogEvent::Fresh { partitions: [partition].into(), age_ms: 0 });
+        let asked_ms = self.now.mono_ms;
+        self.tell(LogEvent::Fresh { partitions: [partition].into(), asked_ms });
     }
 
     /// The home of this core's `session` says this in that term.
@@ -268,7 +269,8 @@ fn who_stands_beyond_the_tail_is_waited_for_and_then_sent_to_ask_anew() {
     assert_eq!(said(lone.dispatches()), []);
     let wait = |lone: &mut Lone, ms| {
         lone.pass(ms);
-        lone.tell(LogEvent::Fresh { partitions: [partition_of("alice")].into(), age_ms: 0 });
+        let asked_ms = lone.now.mono_ms;
+        lone.tell(LogEvent::Fresh { partitions: [partition_of("alice")].into(), asked_ms });
         said(lone.dispatches())
     };
     assert_eq!(wait(&mut lone, AHEAD_MS - 1), []);
@@ -295,6 +297,21 @@ fn who_stands_beyond_the_tail_is_waited_for_and_then_sent_to_ask_anew() {
     lone.begun("alice", 6, head);
     lone.post(joining("alice", 4, at(12), 5_000));
     assert_eq!(said(lone.dispatches()), [(6, gone)], "the leader that it names has lost what it was given");
+}
+
+#[test]
+fn what_waited_for_a_process_that_stood_still_is_as_old_as_it_is() {
+    let mut lone = clustered().routed(Route::Here);
+    lone.begun("alice", 6, at(10));
+    let asked_ms = lone.now.mono_ms;
+    lone.pass(9_000);
+    // What comes first when it goes on was said before it stood still.
+    lone.tell(LogEvent::Fresh { partitions: [partition_of("alice")].into(), asked_ms });
+    let alice = lone.open("alice", StartFrom::New);
+    assert_eq!(lone.pushes(alice), [], "nobody knows where the log ends now");
+    let asked_ms = lone.now.mono_ms;
+    lone.tell(LogEvent::Fresh { partitions: [partition_of("alice")].into(), asked_ms });
+    assert!(matches!(&lone.pushes(alice)[..], [Push::Welcome(_)]));
 }
 
 #[test]

@@ -188,8 +188,8 @@ impl Shard {
             }
             LogEvent::Revoked(revocation) => self.home.on_revoked(revocation, &mut turn!(self, now, out)),
             LogEvent::Beat => self.home.on_beat(&mut turn!(self, now, out)),
-            LogEvent::Fresh { partitions, age_ms } => {
-                self.home.on_fresh(&partitions, age_ms, &mut turn!(self, now, out));
+            LogEvent::Fresh { partitions, asked_ms } => {
+                self.home.on_fresh(&partitions, asked_ms, &mut turn!(self, now, out));
             }
             LogEvent::Begun { partition, term, head } => {
                 self.home.begun(partition, term, head);
@@ -221,8 +221,13 @@ impl Shard {
     }
 
     /// Whose session that is.
-    pub fn client_at(&mut self, slot: u32) -> &ClientId {
-        &self.gateway.sessions.at(slot).client
+    pub fn client_at(&self, slot: u32) -> &ClientId {
+        &self.gateway.sessions.peek(slot).client
+    }
+
+    /// The name of that session.
+    pub fn session_at(&self, slot: u32) -> SessionRef {
+        self.gateway.name(slot, self.settings.core)
     }
 
     /// Appends the byte form of a session, for the process that takes its socket.
@@ -452,7 +457,8 @@ impl Shard {
         Envelope::new(EnvelopeParts { kind, to: Some(to), from: None, id: None, copied_to: b"", body: b"" })
     }
 
-    pub(super) fn partition(&self, client: IdRef<'_>) -> Partition {
+    /// Where a client's mailbox is.
+    pub fn partition(&self, client: IdRef<'_>) -> Partition {
         self.settings.topology.place(client).partition
     }
 

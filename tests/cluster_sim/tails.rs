@@ -307,7 +307,7 @@ impl World {
             return;
         }
         keeper.fresh_told = fresh_ms;
-        let event = LogEvent::Fresh { partitions: [Partition(partition)].into(), age_ms: now - fresh_ms };
+        let event = LogEvent::Fresh { partitions: [Partition(partition)].into(), asked_ms: fresh_ms };
         self.tell_all(life, &event);
     }
 

@@ -1,9 +1,9 @@
 //! What an embedded log is opened with, and what opening it gives.
 
 use crate::backplane::OnThread;
-use crate::backplane::clock::unix_ms;
 use crate::backplane::store;
 use crate::backplane::store::database::Settings;
+use crate::host::unix_ms;
 use crate::limits::{MAILBOX_BYTES, MAILBOX_ENVELOPES, STORE_CACHE_BYTES, STORE_MEMTABLE_BYTES};
 use crate::model::{Durability, Position, Topology};
 use std::sync::Arc;

@@ -4,7 +4,7 @@
 //! each time and nothing of it is kept. Where it is stands in `sasl.oauthbearer.config`, whose form librdkafka leaves
 //! to its users (KIP-255, KIP-342). No error here holds a token or a part of one.
 
-use crate::backplane::clock::unix_ms;
+use crate::host::unix_ms;
 use crate::limits::{KAFKA_TOKEN_BYTES, KAFKA_TOKEN_MS};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -4,9 +4,9 @@
 use super::KafkaLogOptions;
 use super::follower::Command;
 use super::patience::Patience;
-use crate::backplane::clock::unix_ms;
 use crate::backplane::kafka::{Bell, History, Offsets, Trouble};
 use crate::backplane::thread::spawn;
+use crate::host::unix_ms;
 use crate::log::Read;
 use crate::tail::{Begin, Bounds, Ground, Place, Stored, Witness};
 use crossbeam_channel::{Receiver, Sender, unbounded};

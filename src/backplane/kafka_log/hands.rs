@@ -11,10 +11,10 @@ use super::readers::Sought;
 use super::states::States;
 use super::watch;
 use super::{Deliver, KafkaHealth, KafkaLogOptions};
-use crate::backplane::clock::unix_ms;
 use crate::backplane::index::{Index, IndexError, Kept, Opened};
 use crate::backplane::kafka::{Bell, ReadAt, Told, Trouble};
 use crate::backplane::tidings::Tidings;
+use crate::host::{mono_ms, unix_ms};
 use crate::limits::{
     FRESH_MS, KAFKA_BEGIN_AGAIN_MS, KAFKA_GROUND_MS, KAFKA_WATCH_MS, RETRY_UNAVAILABLE_MS, STORE_REOPEN_MS,
 };
@@ -32,7 +32,6 @@ use std::time::{Duration, Instant};
 /// Everything of it but what records are read from.
 pub(super) struct Hands {
     pub topology: Topology,
-    pub begun: Instant,
     pub parts: BTreeMap<u16, Part>,
     /// What the index has of partitions that are not followed.
     pub kept: BTreeMap<u16, Stored>,
@@ -86,7 +85,6 @@ impl Hands {
         let (now, topology) = (Instant::now(), options.topology);
         Ok(Self {
             topology,
-            begun: now,
             parts: BTreeMap::new(),
             kept: kept_in(opened),
             index,
@@ -106,14 +104,10 @@ impl Hands {
             health: health.clone(),
             states: States::open(options, bell)?,
             ask: asker::start(options, bell, commands)?,
-            watch: watch::start(options, now, bell, commands)?,
+            watch: watch::start(options, bell, commands)?,
             fill,
             pages,
         })
-    }
-
-    pub fn now_ms(&self) -> u64 {
-        self.begun.elapsed().as_millis() as u64
     }
 
     pub fn obey(&mut self, command: Command) {
@@ -290,7 +284,7 @@ impl Hands {
 
     /// Tells the cores what there is, and of which partitions nothing is missing.
     pub fn tell(&mut self) {
-        let now_ms = self.now_ms();
+        let now_ms = mono_ms();
         let (mut fresh, mut oldest_ms, mut served, mut are_fresh) = (Vec::new(), now_ms, 0, 0);
         for part in self.parts.values_mut().filter(|part| part.term.is_some()) {
             served += 1;
@@ -314,8 +308,7 @@ impl Hands {
         self.health.served.store(served, Relaxed);
         self.health.fresh.store(are_fresh, Relaxed);
         if !fresh.is_empty() && !self.health.suspended.load(Relaxed) {
-            let age_ms = now_ms - oldest_ms;
-            self.tidings.say_to_all(LogEvent::Fresh { partitions: fresh.into(), age_ms });
+            self.tidings.say_to_all(LogEvent::Fresh { partitions: fresh.into(), asked_ms: oldest_ms });
         }
         let tidings = std::mem::replace(&mut self.tidings, Tidings::new(self.topology.cores()));
         tidings.tell(&*self.deliver);

@@ -262,9 +262,9 @@ impl Home {
         self.serve_stale(turn);
     }
 
-    /// The same of these partitions alone, as of so long ago.
-    pub fn on_fresh(&mut self, partitions: &[Partition], age_ms: u64, turn: &mut Turn<'_>) {
-        let heard_ms = turn.now.mono_ms.saturating_sub(age_ms);
+    /// The same of these partitions alone, as of that time.
+    pub fn on_fresh(&mut self, partitions: &[Partition], asked_ms: u64, turn: &mut Turn<'_>) {
+        let heard_ms = asked_ms.min(turn.now.mono_ms);
         partitions.iter().for_each(|&partition| self.tenures.heard(partition, heard_ms));
         self.stale_due = self.stale.end();
         self.serve_stale(turn);
