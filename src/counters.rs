@@ -6,7 +6,7 @@ mod histogram;
 
 use crate::words::words;
 
-pub use histogram::{COMMIT_US, Histogram, SIZES, TURN_US};
+pub use histogram::{Bounds, COMMIT_US, Histogram, SIZES, TURN_US};
 
 words! {
     /// Which part of a message's way was timed: `corepost_end_to_end_seconds{stage}`.
@@ -174,6 +174,7 @@ impl Counters {
     }
 
     /// A part of a message's way took so many milliseconds: as fine as a turn's clock.
+    #[inline]
     pub fn took(&mut self, stage: Stage, ms: u64) {
         self.end_to_end_us[stage as usize].observe(ms * 1_000);
     }

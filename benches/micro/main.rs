@@ -7,6 +7,7 @@
 
 mod callgrind;
 mod cases;
+mod counting;
 #[cfg(feature = "serve")]
 mod mesh;
 mod shard;
@@ -25,6 +26,7 @@ fn main() {
     let mut cases = Cases::from_arguments();
     wire::all(&mut cases);
     shard::all(&mut cases);
+    counting::all(&mut cases);
     #[cfg(feature = "serve")]
     {
         mesh::all(&cases);

@@ -2,6 +2,7 @@
 //! is durable, its ack. No runtime, no JSON, no log: what the shard asks of the log is answered at once.
 
 use super::cases::Cases;
+use super::counting;
 use corepost::log::{Append, Appended, LogEvent, Record};
 use corepost::model::{
     ClientId, IdRef, Now, Partition, Position, Recipients, SendCommand, Start, StartFrom, Topology,
@@ -34,6 +35,7 @@ pub fn all(cases: &mut Cases) {
         .collect();
     let list = Recipients::Many { texts: &texts, ends: &ends };
     let one = Recipients::One(IdRef::new(&names[0]).expect("an ID"));
+    core.counts_as_it_is_measured(sender, one);
     for (what, to, ephemeral) in [
         ("ephemeral to one", one, true),
         ("durable to one", one, false),
@@ -74,6 +76,18 @@ impl Core {
         };
         core.shard.on_log(LogEvent::Beat, NOW, &mut core.out);
         core
+    }
+
+    /// A message has counted what [`counting::durable`] counts: what is measured there is what happens here.
+    fn counts_as_it_is_measured(&mut self, sender: u32, to: Recipients<'_>) {
+        let mut expected = self.shard.counters().clone();
+        let id = Some(IdRef::new("m-00000000").expect("an ID"));
+        let send = SendCommand { id, to, to_json: b"", copy: false, ephemeral: false, body: b"1" };
+        assert_eq!(self.shard.on_send(sender, send, NOW, &mut self.out), Flow::Go);
+        self.settle();
+        counting::durable(&mut expected, 0, 0);
+        expected.recent_bytes = self.shard.counters().recent_bytes;
+        assert_eq!(format!("{:?}", self.shard.counters()), format!("{expected:?}"));
     }
 
     /// A session that starts at the present. Returns its slot.

@@ -49,9 +49,8 @@ pub struct Figures {
 impl Figures {
     /// A turn is over.
     pub fn turn(&mut self, took: Duration) {
-        let us = took.as_micros() as u64;
-        let bucket = TURN_US.iter().position(|&bound| us <= bound).unwrap_or(TURN_US.len());
-        self.turns[bucket] += 1;
+        let us = took.as_secs() * 1_000_000 + u64::from(took.subsec_micros());
+        self.turns[TURN_US.bucket(us)] += 1;
         self.busy += took;
         self.longest_turn = self.longest_turn.max(took);
         self.late_turns += u64::from(Self::is_late(took));

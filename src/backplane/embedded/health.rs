@@ -1,6 +1,6 @@
 //! How the log is: plain atomics that the log's threads write and anybody reads.
 
-use crate::counters::{COMMIT_US, SIZES};
+use crate::counters::{Bounds, COMMIT_US, SIZES};
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 
 /// What keeps the log from taking records.
@@ -118,9 +118,8 @@ impl Health {
 }
 
 impl<const N: usize> Histogram<N> {
-    fn add(&self, bounds: &[u64], value: u64) {
-        let at = bounds.partition_point(|&bound| bound < value);
-        self.counts[at].fetch_add(1, Relaxed);
+    fn add(&self, bounds: &Bounds, value: u64) {
+        self.counts[bounds.bucket(value)].fetch_add(1, Relaxed);
         self.sum.fetch_add(value, Relaxed);
     }
 }
