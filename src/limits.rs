@@ -22,6 +22,10 @@ pub const HEAD_BYTES: usize = 8 << 10;
 pub const PROXY_HEADER_BYTES: usize = 512;
 /// Time between two warnings of a core that a proxy sends no good header: each of its connections would be one.
 pub const PROXY_WARNING_MS: u64 = 60_000;
+/// Lines a second of one kind in the program's log. More: left out, counted, and told by the next line of that kind.
+pub const LOG_LINES_PER_SECOND: u32 = 10;
+/// Lines of one kind that may come at once after a pause: what happens to each partition of a node is a burst.
+pub const LOG_BURST: u32 = 200;
 /// Bytes of an HTTP publish body. More: 413.
 pub const PUBLISH_BYTES: usize = 8 << 20;
 /// Bytes of publishes that one core reads in one turn, each of them three times. Reached: the rest comes a millisecond

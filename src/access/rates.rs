@@ -29,6 +29,11 @@ impl Rate {
         Self { per_second, burst: per_second }
     }
 
+    /// So many a second, and after a pause `burst` at once.
+    pub fn with_burst(per_second: u32, burst: u32) -> Self {
+        Self { burst, ..Self::per_second(per_second) }
+    }
+
     fn full(self) -> i64 {
         i64::from(self.burst) * 1_000
     }

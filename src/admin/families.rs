@@ -238,6 +238,13 @@ pub const FAMILIES: &[Family] = &[
         read: |reports, series| series.histograms(reports, |core| &core.turns_us),
     },
     Family {
+        name: "corepost_accept_pauses_total",
+        help: "Times a core could not accept for want of descriptors or memory, and waited before it tried again.",
+        kind: Kind::Counter,
+        labels: &["core"],
+        read: |reports, series| series.cores(reports, |core| core.accept_pauses as f64),
+    },
+    Family {
         name: "corepost_core_late_turns_total",
         help: "Turns over 50 ms: own, by what they did; starved, because the host gave the thread no CPU.",
         kind: Kind::Counter,
@@ -299,6 +306,13 @@ pub const FAMILIES: &[Family] = &[
                 series.add(["", "process"], bytes);
             }
         },
+    },
+    Family {
+        name: "corepost_log_lines_left_out_total",
+        help: "Lines that the program's own log left out, for there were too many of their kind.",
+        kind: Kind::Counter,
+        labels: &[],
+        read: |reports, series| series.add([], reports.lines_left_out),
     },
 ];
 

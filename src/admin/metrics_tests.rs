@@ -26,7 +26,8 @@ fn reports() -> Reports {
     log.commit_us.observe(2_200);
     log.batch_records.observe(9);
     let resident_bytes = Some(12_345_678);
-    Reports { cores: vec![Some(core), None], log, cluster: None, phase: Phase::Serving, resident_bytes }
+    let cores = vec![Some(core), None];
+    Reports { cores, log, cluster: None, phase: Phase::Serving, resident_bytes, lines_left_out: 2 }
 }
 
 /// The same of a node in a cluster.
@@ -109,7 +110,8 @@ fn the_text_is_valid_and_a_node_without_cores_has_one_too() {
     assert_eq!(families.len(), FAMILIES.len() + CLUSTER_FAMILIES.len() + 1);
     let log = LogReport::default();
     let (cores, cluster) = (vec![None], None);
-    parse(&text(&Reports { cores, log, cluster, phase: Phase::Starting, resident_bytes: None }));
+    let phase = Phase::Starting;
+    parse(&text(&Reports { cores, log, cluster, phase, resident_bytes: None, lines_left_out: 0 }));
 }
 
 #[test]

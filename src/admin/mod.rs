@@ -44,6 +44,8 @@ pub struct Sources {
     pub phase: Box<dyn Fn() -> Phase + Send>,
     /// How it is drained.
     pub drain: Drain,
+    /// How many lines its log has left out.
+    pub lines_left_out: Box<dyn Fn() -> u64 + Send>,
     /// Who is told that all cores answer.
     pub supervisor: Supervisor,
     /// Labels of `corepost_build_info`, `version` among them.

@@ -71,6 +71,8 @@ pub struct CoreReport {
     pub counters: Counters,
     /// It has heard of its log within the last second.
     pub fresh: bool,
+    /// Times accepting paused because the system had no room.
+    pub accept_pauses: u64,
     /// Time spent in turns, microseconds.
     pub busy_us: u64,
     /// Lengths of turns, microseconds.
@@ -96,6 +98,7 @@ impl Default for CoreReport {
         Self {
             counters: Counters::default(),
             fresh: false,
+            accept_pauses: 0,
             busy_us: 0,
             turns_us: Histogram::new(TURN_US),
             late_turns: 0,
@@ -222,4 +225,6 @@ pub struct Reports {
     pub phase: Phase,
     /// Memory of the process that is in RAM.
     pub resident_bytes: Option<u64>,
+    /// Lines that its log left out.
+    pub lines_left_out: u64,
 }

@@ -155,6 +155,7 @@ impl Desk {
             cluster: (self.sources.cluster)(),
             phase: (self.sources.phase)(),
             resident_bytes: memory::resident_bytes(),
+            lines_left_out: (self.sources.lines_left_out)(),
         }
     }
 }

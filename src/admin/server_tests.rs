@@ -48,6 +48,7 @@ fn start_under(supervisor: Supervisor) -> (Arc<Node>, SocketAddr) {
             1 => Phase::Draining,
             _ => Phase::Starting,
         }),
+        lines_left_out: Box::new(|| 0),
         drain: Drain {
             begin: Box::new(move || begin.phase.store(1, SeqCst)),
             progress: Box::new(move || Progress {
@@ -198,6 +199,7 @@ fn a_port_in_use_is_an_error_that_says_so() {
         cluster: Box::new(|| None),
         phase: Box::new(|| Phase::Starting),
         drain: Drain { begin: Box::new(|| {}), progress: Box::new(Progress::default) },
+        lines_left_out: Box::new(|| 0),
         supervisor: Supervisor::default(),
         build: vec![],
     };

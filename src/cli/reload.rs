@@ -30,6 +30,11 @@ impl Settings {
         &self.effective.config
     }
 
+    /// Where lines go.
+    pub(super) fn log(&self) -> &Logging {
+        &self.log
+    }
+
     /// The drain window that counts, now and later.
     pub(super) fn drain_window_ms(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.drain_window_ms)

@@ -90,7 +90,9 @@ fn start(mut settings: Settings) -> Exit {
     let window_ms = settings.drain_window_ms();
     let within_ms = move || window_ms.load(Ordering::Relaxed) + GRACE.as_millis() as u64;
     let begin = || drop(signal_hook::low_level::raise(DRAIN));
-    let sources = running.sources(running.drain_by(begin, within_ms), supervisor.clone(), build);
+    let left_out = settings.log().left_out();
+    let drain_by = running.drain_by(begin, within_ms);
+    let sources = running.sources(drain_by, move || left_out.lines(), supervisor.clone(), build);
     let admin = match Admin::start(config.admin, sources) {
         Ok(admin) => admin,
         Err(error) => return fail(&error.to_string()),

@@ -53,6 +53,7 @@ impl Running {
     pub fn sources(
         &self,
         drain: Drain,
+        lines_left_out: impl Fn() -> u64 + Send + 'static,
         supervisor: Supervisor,
         build: Vec<(&'static str, String)>,
     ) -> Sources {
@@ -74,6 +75,7 @@ impl Running {
             }),
             phase: Box::new(move || life.phase()),
             drain,
+            lines_left_out: Box::new(lines_left_out),
             supervisor,
             build,
         }
@@ -104,6 +106,7 @@ impl Core {
         memory[CoreMemory::Tls as usize] = tls as u64;
         CoreReport {
             fresh: state.shard.is_fresh(state.now),
+            accept_pauses: figures.accept_pauses,
             busy_us: figures.busy.as_micros() as u64,
             turns_us: Histogram::of(TURN_US, &figures.turns, figures.busy.as_micros() as u64),
             late_turns: figures.late_turns - figures.starved_turns,

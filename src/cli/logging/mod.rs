@@ -1,14 +1,25 @@
-//! The log: on standard error, for people or as JSON. Bodies and tokens are never in it, at any level.
+//! The log: on standard error, for people or as JSON. Bodies and tokens are never in it, at any level, and no kind of
+//! line can fill it.
+
+mod lines;
+mod quota;
+
+use lines::{LeftOut, Lines};
 
 use crate::config::{LogFormat, LogLevel, LogOutput};
 use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 
 /// A log that is being written.
-pub struct Logging(Box<dyn Fn(EnvFilter)>);
+pub struct Logging {
+    reload: Box<dyn Fn(EnvFilter)>,
+    left_out: LeftOut,
+}
 
 /// From now on `tracing` events of this process are written. What libraries say is shown from warnings on.
 pub fn start(output: LogOutput) -> Logging {
+    let left_out = LeftOut::default();
+    let limited = left_out.clone();
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter(output.level))
         .with_writer(std::io::stderr)
@@ -17,16 +28,18 @@ pub fn start(output: LogOutput) -> Logging {
     // log has ended.
     match output.format {
         LogFormat::Human => {
-            let log = log.with_target(false).with_filter_reloading();
+            let log = log.with_target(false).map_event_format(|format| Lines::new(format, limited));
+            let log = log.with_filter_reloading();
             let handle = log.reload_handle();
             let _ = log.try_init();
-            Logging(Box::new(move |filter| drop(handle.reload(filter))))
+            Logging { reload: Box::new(move |filter| drop(handle.reload(filter))), left_out }
         }
         LogFormat::Json => {
-            let log = log.json().flatten_event(true).with_filter_reloading();
+            let log = log.json().flatten_event(true).map_event_format(|format| Lines::new(format, limited));
+            let log = log.with_filter_reloading();
             let handle = log.reload_handle();
             let _ = log.try_init();
-            Logging(Box::new(move |filter| drop(handle.reload(filter))))
+            Logging { reload: Box::new(move |filter| drop(handle.reload(filter))), left_out }
         }
     }
 }
@@ -34,7 +47,12 @@ pub fn start(output: LogOutput) -> Logging {
 impl Logging {
     /// From now on it shows what is of this level or worse.
     pub fn show_from(&self, level: LogLevel) {
-        self.0(filter(level));
+        (self.reload)(filter(level));
+    }
+
+    /// How many lines were left out, for who asks later.
+    pub fn left_out(&self) -> LeftOut {
+        self.left_out.clone()
     }
 }
 
