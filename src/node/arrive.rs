@@ -126,7 +126,17 @@ fn tell(core: &Core, peer: &Peer, outcome: &Result<(Head, Seat), Turned>) {
 pub(super) async fn upgrade(core: Shared, socket: Socket, head: Head, unread: Vec<u8>, seat: Seat) {
     match admit(&core, &head).await {
         Ok(admitted) => place(&core, admitted, socket, unread, seat),
-        Err(turned) => turn_away(&core, socket, turned).await,
+        Err(turned) => {
+            if let Turned::Away { refused, why } = &turned {
+                tracing::debug!(
+                    path = head.uri.path(),
+                    reason = why.as_str(),
+                    "refused: {}",
+                    refused.message
+                );
+            }
+            turn_away(&core, socket, turned).await;
+        }
     }
 }
 

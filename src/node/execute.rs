@@ -3,8 +3,9 @@
 use super::connection::{Connection, Phase, Service};
 use super::core::{Mail, State};
 use super::table::Key;
+use super::told::{self, Who};
 use crate::limits::{CLOSE_MS, HANDSHAKES_PER_TURN, OUTBOUND_BYTES};
-use crate::model::CloseCode;
+use crate::model::{CloseCode, Push};
 use crate::net::{Sent, half_close};
 use crate::router::Output;
 use crate::wire::websocket::{Opcode, PartialBudget, write_close, write_frame};
@@ -44,6 +45,12 @@ impl State {
                         continue;
                     };
                     connection.collected += push.cost();
+                    let who = Who { shard, identity, slot };
+                    match &push {
+                        Push::Welcome(welcome) => told::began(who, welcome),
+                        Push::Live { .. } => told::is_live(who),
+                        _ => {}
+                    }
                     let face = identity.face(shard.client_at(slot).as_ref());
                     frames.write(push, &face, connection.writer.buffer(pool));
                     mark(connection, key, dirty);
@@ -61,6 +68,7 @@ impl State {
                     let Some(connection) = table.get_mut(key).filter(|it| it.phase == Phase::Open) else {
                         continue;
                     };
+                    told::closed(Who { shard, identity, slot }, code);
                     write_close(Some(code as u16), code.reason(), connection.writer.buffer(pool));
                     mark(connection, key, dirty);
                     begin_closing(connection, partials);
@@ -68,7 +76,13 @@ impl State {
                 }
                 Output::Cut { slot } => {
                     if let Some(connection) = session(slot).and_then(|key| table.get_mut(key)) {
+                        told::cut(Who { shard, identity, slot });
                         connection.silence();
+                    }
+                }
+                Output::Behind { slot } => {
+                    if session(slot).is_some() {
+                        told::fell_behind(Who { shard, identity, slot });
                     }
                 }
                 Output::Unpark { slot } => {
@@ -237,6 +251,7 @@ impl State {
         connection.set_session(None);
         drop(connection.take_waiting());
         self.carry_out();
+        told::left(Who { shard: &self.shard, identity: &self.identity, slot });
         self.sessions[slot as usize] = None;
         self.shard.on_closed(slot, self.now, &mut self.out);
     }

@@ -32,6 +32,7 @@ mod start;
 mod starved;
 mod table;
 mod tick;
+mod told;
 mod turn;
 
 pub use cluster::ClusterNode;

@@ -39,6 +39,11 @@ pub enum Output {
         /// The session's slot.
         slot: u32,
     },
+    /// Say that this session's socket takes less than there is: it is served from the log until it has caught up.
+    Behind {
+        /// The session's slot.
+        slot: u32,
+    },
     /// Feed the session's waiting command again.
     Unpark {
         /// The session's slot.

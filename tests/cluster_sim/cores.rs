@@ -104,6 +104,10 @@ impl World {
                 let after_ms = self.delay(5);
                 self.arrange_in(life, after_ms, What::Gone { conn });
             }
+            Output::Behind { slot } => {
+                let conn = self.conn_at(life, core, slot);
+                note!(self, "{conn} falls behind");
+            }
             Output::Append(append) => {
                 assert_eq!(self.topology.place(append.envelope.to()).partition, append.partition);
                 let to = Thread::Appender(append.partition.0);

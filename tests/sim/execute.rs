@@ -35,6 +35,10 @@ impl World {
                 let after_ms = self.delay(5);
                 self.arrange_here(after_ms, What::Gone { conn });
             }
+            Output::Behind { slot } => {
+                let conn = self.conn_at(core, slot);
+                note!(self, "{conn} falls behind");
+            }
             Output::Dispatch(dispatch) => panic!("a node alone speaks to no other: {dispatch:?}"),
             Output::Unpark { slot } => unparked.push(self.conn_at(core, slot)),
             Output::Append(append) => {

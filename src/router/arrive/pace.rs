@@ -119,6 +119,7 @@ impl Gateway {
         session.behind_ms = turn.now.mono_ms;
         session.ask.0 = session.ask.0.wrapping_add(1);
         turn.counters.catchups += 1;
+        turn.out.push(Output::Behind { slot: name.slot });
         let hold = ToHome::Resume { ask: session.ask, position: session.position, credit: Credit(0) };
         self.routes.say(&session.client, name, hold, turn);
     }
