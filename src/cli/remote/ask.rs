@@ -17,7 +17,7 @@ pub fn post(url: &Url, path: &str) -> Result<(u16, Vec<u8>), String> {
 }
 
 fn ask(url: &Url, line: &str, headers: &str) -> Result<(u16, Vec<u8>), String> {
-    let mut stream = reach(&url.authority)?;
+    let mut stream = reach(url)?;
     let host = &url.authority;
     let request = format!("{line} HTTP/1.1\r\nHost: {host}\r\n{headers}Connection: close\r\n\r\n");
     let mut bytes = Vec::new();

@@ -1,10 +1,10 @@
 //! One connection's own thread: it connects, asks for the upgrade, and reads until the end.
 
 use super::reach::reach;
+use super::stream::Stream;
 use super::url::Url;
 use crate::wire::websocket::{BadResponse, ClientKey, Request, check_response, write_request};
 use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::sync::mpsc::SyncSender;
 
 /// Bytes read at once.
@@ -18,7 +18,7 @@ pub enum Event {
         /// Which connection.
         connection: u32,
         /// For writing.
-        stream: TcpStream,
+        stream: Stream,
     },
     /// The server answered the upgrade with something else.
     Refused {
@@ -75,8 +75,8 @@ impl Dial {
     }
 
     /// Connects and upgrades; gives what came behind the answer's head.
-    fn connect(&self) -> Result<(TcpStream, Vec<u8>), End> {
-        let mut stream = reach(&self.url.authority).map_err(End::Over)?;
+    fn connect(&self) -> Result<(Stream, Vec<u8>), End> {
+        let mut stream = reach(&self.url).map_err(End::Over)?;
         let key = ClientKey::new(random_bytes());
         let mut bytes = Vec::new();
         let target = format!("{}{}", self.url.path, self.query);
@@ -104,7 +104,7 @@ impl Dial {
         }
     }
 
-    fn read(&self, mut stream: TcpStream, rest: Vec<u8>) -> End {
+    fn read(&self, mut stream: Stream, rest: Vec<u8>) -> End {
         let connection = self.connection;
         let Ok(writer) = stream.try_clone() else {
             return End::Over("no file descriptor is left".into());

@@ -1,13 +1,13 @@
 //! An open connection's frames: what comes is decoded, what goes is masked.
 
+use super::stream::Stream;
 use crate::limits::SKIM_BYTES;
 use crate::wire::websocket::{Event as Heard, Opcode, PartialBudget, Receiver, Rules, write_masked};
 use std::io::Write;
-use std::net::{Shutdown, TcpStream};
 
 /// The writing half of a connection, and the state of its frames.
 pub(super) struct Frames {
-    stream: TcpStream,
+    stream: Stream,
     receiver: Receiver,
     budget: PartialBudget,
 }
@@ -23,7 +23,7 @@ pub(super) enum Incoming<'a> {
 }
 
 impl Frames {
-    pub(super) fn new(stream: TcpStream) -> Self {
+    pub(super) fn new(stream: Stream) -> Self {
         // One connection may hold one message of the greatest size, and the frame that is being put together.
         Self { stream, receiver: Receiver::default(), budget: PartialBudget::new(2 * SKIM_BYTES) }
     }
@@ -73,6 +73,6 @@ impl Frames {
     /// Says goodbye, if the server still listens, and ends the connection both ways: its thread ends with it.
     pub(super) fn close(mut self, code: u16) {
         let _ = self.write(Opcode::Close, &code.to_be_bytes());
-        let _ = self.stream.shutdown(Shutdown::Both);
+        self.stream.shutdown();
     }
 }

@@ -10,6 +10,8 @@ mod frames;
 mod peer;
 mod reach;
 mod signals;
+mod stream;
+mod trust;
 mod url;
 
 pub use ask::{get, post};

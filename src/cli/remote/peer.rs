@@ -161,7 +161,7 @@ impl Peer {
         match event {
             // What a connection says that was left meanwhile concerns nobody.
             Event::Opened { connection, stream } if connection != self.connection => {
-                let _ = stream.shutdown(std::net::Shutdown::Both);
+                stream.shutdown();
             }
             Event::Refused { connection, .. }
             | Event::Came { connection, .. }

@@ -1,12 +1,25 @@
 //! A connection to a server, or why there is none, for people.
 
+use super::stream::Stream;
+use super::trust;
+use super::url::Url;
 use crate::limits::CONNECT_MS;
 use std::io::ErrorKind;
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
-/// Connects to `host:port`: tries each address of the host. Reads and writes have the same time to wait.
-pub(super) fn reach(authority: &str) -> Result<TcpStream, String> {
+/// Connects, in TLS where the URL asks for that. Reads and writes have the same time to wait.
+pub(super) fn reach(url: &Url) -> Result<Stream, String> {
+    let socket = connect(&url.authority)?;
+    if !url.is_secure {
+        return Ok(Stream::bare(socket));
+    }
+    let tls = trust::converse(url.host())?;
+    Stream::secure(socket, tls).map_err(|error| trust::explain(&url.authority, &error))
+}
+
+/// Connects to `host:port`: tries each address of the host.
+fn connect(authority: &str) -> Result<TcpStream, String> {
     let addresses = authority
         .to_socket_addrs()
         .map_err(|error| format!("cannot find {authority} ({error}); is the host right?"))?;
