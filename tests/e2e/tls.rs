@@ -2,53 +2,17 @@
 //! through the handshake costs the others nothing.
 
 use crate::support::{
-    Heard, Knock, PATIENCE, Place, Server, Session, client, eventually, http, send, token, trusting, tunnel,
+    Heard, Knock, PATIENCE, Place, Secured, Server, Session, client, eventually, http, send, token, trusting,
+    tunnel,
 };
 use corepost::wire::proxy::SIGNATURE;
-use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::version::{TLS12, TLS13};
-use rustls::{ClientConfig, StreamOwned, SupportedProtocolVersion};
+use rustls::{ClientConfig, StreamOwned};
 use serde_json::json;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::path::PathBuf;
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// A place whose server shows a certificate of its own.
-struct Secured {
-    place: Place,
-    cert: PathBuf,
-}
-
-impl Secured {
-    fn new(name: &str) -> Self {
-        let place = Place::new(name);
-        let cert = place.path("cert.pem");
-        let secured = Self { place, cert };
-        let key = secured.renew();
-        let Self { place, cert } = secured;
-        let place = place.with("tls-cert", cert.display()).with("tls-key", key.display());
-        Self { place, cert }
-    }
-
-    /// Another certificate and key in the place of those before; where the key is.
-    fn renew(&self) -> PathBuf {
-        let CertifiedKey { cert, signing_key } =
-            generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-        self.place.write("cert.pem", cert.pem());
-        self.place.write("key.pem", signing_key.serialize_pem())
-    }
-
-    fn trust(&self, versions: &[&'static SupportedProtocolVersion]) -> Arc<ClientConfig> {
-        trusting(&self.cert, versions)
-    }
-
-    /// Where peers that speak no TLS reach it.
-    fn plain(&self, server: &Server) -> SocketAddr {
-        tunnel(server.addr, self.trust(&[&TLS13, &TLS12]))
-    }
-}
 
 fn refusals(server: &Server) -> f64 {
     server.metrics().sum("corepost_refusals_total", "reason=\"tls_handshake\"")
@@ -206,28 +170,6 @@ fn a_new_certificate_is_shown_after_a_signal_and_a_bad_one_never() {
     server.signal("HUP");
     eventually("it is said", || server.log().contains("all settings stay as they were"));
     assert!(connect(&server, &secured.trust(&[&TLS13])).is_ok());
-}
-
-#[test]
-fn what_can_change_under_a_running_node_does_and_all_else_is_said() {
-    let place = Place::new("reloaded");
-    let file = |text: &str| place.write("corepost.toml", text);
-    let config = file("ping_interval = \"25s\"\nlog_level = \"info\"\n");
-    let mut command = place.serve();
-    command.arg("--config").arg(&config);
-    let server = place.run(command);
-    file("ping_interval = \"20s\"\nlog_level = \"debug\"\n");
-    server.signal("HUP");
-    eventually("it says what needs a start", || server.log().contains("it counts from the next start"));
-    assert!(server.log().contains("ping_interval"), "{}", server.log());
-    eventually("it says more", || {
-        http(server.addr, b"GET /v1/nowhere HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-        server.log().contains("a request came")
-    });
-    file("ping_interval = \"soon\"\n");
-    server.signal("HUP");
-    eventually("a mistake is named", || server.log().contains("all settings stay as they were"));
-    server.stop();
 }
 
 #[test]

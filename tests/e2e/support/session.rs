@@ -244,7 +244,12 @@ fn poll(peer: &mut Peer) -> Option<Heard> {
         super::Got::Close(code) => Heard::Close(code),
         super::Got::End => Heard::End,
         // Not answered: what a story says by itself is life enough.
-        super::Got::Ping(_) | super::Got::Pong(_) => return poll(peer),
+        super::Got::Ping(data) => {
+            // A server that has ended needs none.
+            let _ = peer.stream.write_all(&frame(Opcode::Pong, &data));
+            return poll(peer);
+        }
+        super::Got::Pong(_) => return poll(peer),
         super::Got::Binary(bytes) => panic!("binary: {bytes:?}"),
     })
 }
