@@ -48,6 +48,7 @@ def report_of(command, timeout=None, env=None):
         process.wait()
     if process.returncode != 0:
         raise SystemExit(f"{' '.join(command)}\n{err}")
+    sys.stderr.write(err)
     return json.loads(out)
 
 

@@ -24,6 +24,8 @@ pub enum Mode {
     Replay,
     /// `--sockets` clients on several nodes, of which the first drains, at `--rate` messages per second in all.
     Drain,
+    /// `--sockets` clients that come and go, read slowly and are flooded for `--seconds`, at `--rate` messages per second.
+    Soak,
     /// One reader that stops with `--messages` waiting.
     Slow,
 }

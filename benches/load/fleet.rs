@@ -44,8 +44,15 @@ impl Stage {
     }
 }
 
+/// A connection that ended.
+pub struct End {
+    pub connection: usize,
+    pub why: String,
+}
+
 struct Connection {
-    stream: TcpStream,
+    /// There until it is closed.
+    stream: Option<TcpStream>,
     stage: Stage,
     up: bool,
     /// `None`: it is plain.
@@ -89,7 +96,7 @@ pub struct Fleet {
     up: usize,
     closed: usize,
     /// Those that ended since [`Fleet::take_ended`].
-    ended: Vec<usize>,
+    ended: Vec<End>,
     /// Reads that brought something: how many messages each brought tells how much the server coalesced.
     pub reads: u64,
     /// The last reason why a connection ended.
@@ -125,7 +132,7 @@ impl Fleet {
     }
 
     /// Which they are, since this was last asked.
-    pub fn take_ended(&mut self) -> Vec<usize> {
+    pub fn take_ended(&mut self) -> Vec<End> {
         std::mem::take(&mut self.ended)
     }
 
@@ -154,7 +161,7 @@ impl Fleet {
         let stage = if is_sent { Stage::connected(self.target) } else { Stage::Connecting };
         self.epoll.watch(&stream, number, !is_sent, true)?;
         self.connections.push(Connection {
-            stream,
+            stream: Some(stream),
             stage,
             up: false,
             secure,
@@ -169,6 +176,16 @@ impl Fleet {
 
     /// Connects all, at most `at_once` under way at a time, and waits until all are ready.
     pub fn dial_all(&mut self, dials: &[Dial], at_once: usize) -> Result<Duration, String> {
+        self.dial_all_hearing(dials, at_once, |_, _, _| {})
+    }
+
+    /// The same, for who wants to know what comes meanwhile.
+    pub fn dial_all_hearing(
+        &mut self,
+        dials: &[Dial],
+        at_once: usize,
+        mut on: impl FnMut(usize, Heard<'_>, &mut Outs),
+    ) -> Result<Duration, String> {
         let began = Instant::now();
         let (first, up_before) = (self.len(), self.up);
         let mut next = 0;
@@ -177,7 +194,7 @@ impl Fleet {
                 self.dial(&dials[next]).map_err(|error| format!("cannot connect: {error}"))?;
                 next += 1;
             }
-            self.turn(10, |_, _, _| {}).map_err(|error| error.to_string())?;
+            self.turn(10, &mut on).map_err(|error| error.to_string())?;
             if self.closed > 0 {
                 return Err(format!("a connection ended while connecting: {}", self.last_end));
             }
@@ -197,12 +214,13 @@ impl Fleet {
 
     /// Stops reading from a connection.
     pub fn stop_reading(&mut self, number: usize) -> io::Result<()> {
-        self.epoll.ignore(&self.connections[number].stream, number)
+        self.connections[number].stream.as_ref().map_or(Ok(()), |stream| self.epoll.ignore(stream, number))
     }
 
     /// Reads from it again.
     pub fn read_again(&mut self, number: usize) -> io::Result<()> {
-        self.epoll.watch(&self.connections[number].stream, number, false, false)
+        let Connection { stream, awaits_room, .. } = &self.connections[number];
+        stream.as_ref().map_or(Ok(()), |stream| self.epoll.watch(stream, number, *awaits_room, false))
     }
 
     /// One turn: waits at most so long, gives everything that came to `on`, writes everything that is to be written.
@@ -251,6 +269,7 @@ impl Fleet {
 
     fn write_out(&mut self, number: usize) {
         let (connection, plain) = (&mut self.connections[number], &mut self.outs.buffers[number]);
+        let Some(stream) = &mut connection.stream else { return };
         let out = match &mut connection.secure {
             Some(secure) => {
                 secure.seal(plain, &mut connection.sealed);
@@ -261,7 +280,7 @@ impl Fleet {
         let mut written = 0;
         let mut end = None;
         while written < out.len() {
-            match connection.stream.write(&out[written..]) {
+            match stream.write(&out[written..]) {
                 Ok(n) => written += n,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) => {
@@ -278,11 +297,7 @@ impl Fleet {
         }
         if wants_room != connection.awaits_room {
             connection.awaits_room = wants_room;
-            end = end.or(self
-                .epoll
-                .watch(&connection.stream, number, wants_room, false)
-                .err()
-                .map(|e| e.to_string()));
+            end = end.or(self.epoll.watch(stream, number, wants_room, false).err().map(|e| e.to_string()));
         }
         if let Some(end) = end {
             self.end(number, &end);
@@ -291,10 +306,8 @@ impl Fleet {
 
     fn readable(&mut self, number: usize, on: &mut impl FnMut(usize, Heard<'_>, &mut Outs)) {
         let connection = &mut self.connections[number];
-        if connection.stage == Stage::Closed {
-            return;
-        }
-        let got = match connection.stream.read(&mut self.input) {
+        let Some(stream) = &mut connection.stream else { return };
+        let got = match stream.read(&mut self.input) {
             Ok(0) => return self.end(number, "the server closed it"),
             Ok(got) => got,
             Err(error) if error.kind() == ErrorKind::WouldBlock => return,
@@ -402,11 +415,14 @@ impl Fleet {
         }
         connection.stage = Stage::Closed;
         self.closed += 1;
-        self.ended.push(number);
         self.up -= usize::from(std::mem::take(&mut connection.up));
         self.last_end = format!("connection {number}: {why}");
-        let _ = self.epoll.forget(&connection.stream, number);
-        let _ = connection.stream.shutdown(std::net::Shutdown::Both);
+        if let Some(stream) = connection.stream.take() {
+            let _ = self.epoll.forget(&stream, number);
+            let _ = stream.shutdown(std::net::Shutdown::Both);
+        }
+        (connection.part, connection.secure) = (Vec::new(), None);
         self.outs.buffers[number] = Vec::new();
+        self.ended.push(End { connection: number, why: why.to_owned() });
     }
 }

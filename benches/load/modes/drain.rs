@@ -4,11 +4,14 @@
 //! that a missing one, one that comes twice and one that overtakes another are each seen. Who is sent away connects to
 //! another node at once, with the cursor of the last thing that it heard.
 
+use super::hearing::{Client, Faults};
 use super::{Bench, refusal, since};
+use crate::fleet::End;
 use crate::report::Report;
-use crate::target::{Heard, Template, field};
+use crate::target::{Heard, Template};
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddrV4, TcpStream};
 use std::time::{Duration, Instant};
 
 /// Sockets that send, beyond the recipients' IDs.
@@ -19,24 +22,8 @@ const BUCKET_NS: u64 = 500_000_000;
 const AFTER: Duration = Duration::from_secs(2);
 /// What has not come by then after the drain counts as lost.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// A client that receives.
-#[derive(Clone, Default)]
-struct Client {
-    cursor: String,
-    /// The number of the next message.
-    next: u64,
-    /// What it was sent.
-    sent: u64,
-}
-
-/// What clients have seen that should not be.
-#[derive(Default)]
-struct Faults {
-    missing: u64,
-    twice: u64,
-    refused: Option<String>,
-}
+/// Who is turned away at the other node, too, tries again after this time.
+const AGAIN: Duration = Duration::from_millis(200);
 
 struct Drain {
     bench: Bench,
@@ -44,6 +31,15 @@ struct Drain {
     clients: Vec<Client>,
     /// By connection: whose it is; senders have none.
     owners: Vec<Option<usize>>,
+    nodes: Vec<SocketAddrV4>,
+    next_node: usize,
+    began: Instant,
+    asked: Option<Instant>,
+    /// When the draining node has sent each away, since it was asked.
+    back: Vec<u64>,
+    /// Why connections to the other nodes ended, and who waits to connect once more.
+    again: BTreeMap<String, u64>,
+    waiting: VecDeque<(Instant, usize)>,
     faults: Faults,
     sent: u64,
     acks: u64,
@@ -58,7 +54,10 @@ pub fn run(mut bench: Bench) -> Result<Report, String> {
     }
     let count = bench.args.sockets;
     let dials = bench.dials(0..count, "")?;
-    bench.fleet.dial_all(&dials, bench.args.at_once)?;
+    let (mut clients, mut faults) = (vec![Client::default(); count], Faults::default());
+    bench.fleet.dial_all_hearing(&dials, bench.args.at_once, |client, heard, _| {
+        clients[client].hear(heard, &mut faults);
+    })?;
     let mut senders = bench.dials(BEYOND..BEYOND + SENDERS, "")?;
     let nodes = bench.args.addr.clone();
     senders.iter_mut().enumerate().for_each(|(n, dial)| dial.server = nodes[1 + n % (nodes.len() - 1)]);
@@ -66,36 +65,39 @@ pub fn run(mut bench: Bench) -> Result<Report, String> {
     let template = bench.template(&[0], true);
     let first_send = bench.reserve_sends(1 << 40);
     let owners = (0..count).map(Some).chain((0..SENDERS).map(|_| None)).collect();
-    let clients = vec![Client::default(); count];
-    let faults = Faults::default();
-    let mut drain = Drain { bench, template, clients, owners, faults, sent: 0, acks: 0, came: 0, first_send };
-
-    let began = Instant::now();
+    let mut drain = Drain {
+        bench,
+        template,
+        clients,
+        owners,
+        nodes,
+        next_node: 0,
+        began: Instant::now(),
+        asked: None,
+        back: Vec::new(),
+        again: BTreeMap::new(),
+        waiting: VecDeque::new(),
+        faults,
+        sent: 0,
+        acks: 0,
+        came: 0,
+        first_send,
+    };
     let warmup = drain.bench.warmup();
-    drain.load_for(began, warmup)?;
-    let sent_away = count.div_ceil(nodes.len());
+    drain.load_for(warmup)?;
     ask(admin)?;
-    let mut back = Vec::new();
-    let asked = Instant::now();
-    let mut next_node = 0;
-    while back.len() < sent_away {
-        drain.turn(began, true)?;
-        for connection in drain.bench.fleet.take_ended() {
-            let Some(client) = drain.owners[connection] else {
-                return Err(format!("a sender was sent away: {}", drain.bench.fleet.last_end));
-            };
-            next_node += 1;
-            drain.dial_again(client, nodes[1 + next_node % (nodes.len() - 1)])?;
-            back.push(since(asked));
-        }
+    let (asked, sent_away) = (Instant::now(), count.div_ceil(drain.nodes.len()));
+    drain.asked = Some(asked);
+    while drain.back.len() < sent_away {
+        drain.turn(true)?;
         if asked.elapsed() > PATIENCE {
-            return Err(format!("only {} of {sent_away} were sent away", back.len()));
+            return Err(format!("only {} of {sent_away} were sent away", drain.back.len()));
         }
     }
     let window_s = asked.elapsed().as_secs_f64();
-    drain.load_for(began, AFTER)?;
+    drain.load_for(AFTER)?;
     drain.settle()?;
-    Ok(drain.report(&back, window_s))
+    Ok(drain.report(window_s))
 }
 
 /// Asks the node to drain.
@@ -112,10 +114,10 @@ fn ask(admin: std::net::SocketAddrV4) -> Result<(), String> {
 
 impl Drain {
     /// Sends and hears for so long.
-    fn load_for(&mut self, began: Instant, time: Duration) -> Result<(), String> {
+    fn load_for(&mut self, time: Duration) -> Result<(), String> {
         let until = Instant::now() + time;
         while Instant::now() < until {
-            self.turn(began, true)?;
+            self.turn(true)?;
         }
         Ok(())
     }
@@ -124,16 +126,20 @@ impl Drain {
     fn settle(&mut self) -> Result<(), String> {
         let began = Instant::now();
         while (self.came < self.sent || self.acks < self.sent) && began.elapsed() < PATIENCE {
-            self.turn(began, false)?;
+            self.turn(false)?;
         }
-        self.faults.missing +=
-            self.clients.iter().map(|client| client.sent.saturating_sub(client.next)).sum::<u64>();
+        for (client, it) in self.clients.iter().enumerate().filter(|(_, it)| it.next < it.sent) {
+            self.faults.missing += it.sent - it.next;
+            let was_sent_away = self.owners.iter().filter(|owner| **owner == Some(client)).count() > 1;
+            let (id, Client { next, sent, cursor, .. }) = (self.bench.id(client), it);
+            eprintln!("{id} has {next} of {sent} after {cursor}; sent away: {was_sent_away}");
+        }
         Ok(())
     }
 
     /// One turn of the sockets, and what is due of the rate.
-    fn turn(&mut self, began: Instant, sends: bool) -> Result<(), String> {
-        let due = since(began) as u128 * u128::from(self.bench.args.rate) / 1_000_000_000;
+    fn turn(&mut self, sends: bool) -> Result<(), String> {
+        let due = since(self.began) as u128 * u128::from(self.bench.args.rate) / 1_000_000_000;
         while sends && u128::from(self.sent) < due {
             let to = self.sent as usize % self.clients.len();
             // One recipient's messages go through one socket, in the order of their numbers.
@@ -152,18 +158,45 @@ impl Drain {
             _ => {}
         });
         turned.map_err(|error| error.to_string())?;
-        self.faults.refused.take().map_or(Ok(()), Err)
+        self.faults.refused.take().map_or(Ok(()), Err)?;
+        self.come_back()
     }
 
-    fn dial_again(&mut self, client: usize, node: std::net::SocketAddrV4) -> Result<(), String> {
+    /// Who was sent away connects to another node at once, and who is turned away there a moment later.
+    fn come_back(&mut self) -> Result<(), String> {
+        for End { connection, why } in self.bench.fleet.take_ended() {
+            let Some(client) = self.owners[connection] else {
+                return Err(format!("a sender was sent away: {why}"));
+            };
+            match self.asked {
+                Some(asked) if connection < self.clients.len() => {
+                    self.back.push(since(asked));
+                    self.dial_again(client)?;
+                }
+                _ => {
+                    *self.again.entry(why).or_default() += 1;
+                    self.waiting.push_back((Instant::now() + AGAIN, client));
+                }
+            }
+        }
+        while self.waiting.front().is_some_and(|(at, _)| *at <= Instant::now()) {
+            let (_, client) = self.waiting.pop_front().expect("it was just looked at");
+            self.dial_again(client)?;
+        }
+        Ok(())
+    }
+
+    fn dial_again(&mut self, client: usize) -> Result<(), String> {
         let mut dial = self.bench.dial(client, &format!("&cursor={}", self.clients[client].cursor))?;
-        dial.server = node;
+        self.next_node += 1;
+        dial.server = self.nodes[1 + self.next_node % (self.nodes.len() - 1)];
         self.bench.fleet.dial(&dial).map_err(|error| error.to_string())?;
         self.owners.push(Some(client));
         Ok(())
     }
 
-    fn report(&self, back: &[u64], window_s: f64) -> Report {
+    fn report(&self, window_s: f64) -> Report {
+        let back = &self.back;
         let most = (0..back.len())
             .map(|first| back[first..].iter().take_while(|at| **at < back[first] + BUCKET_NS).count())
             .max()
@@ -174,48 +207,12 @@ impl Drain {
         report.put_rounded("window_s", Some(window_s));
         report.put("most_in_500_ms", most);
         report.put_rounded("most_of_even", Some(most as f64 / even));
+        report.put("sent_away_again", serde_json::json!(self.again));
         report.put("sent", self.sent);
         report.put("acks", self.acks);
         report.put("came", self.came);
         report.put("missing", self.faults.missing);
         report.put("twice_or_late", self.faults.twice);
         report
-    }
-}
-
-impl Client {
-    /// How many messages that was.
-    fn hear(&mut self, heard: Heard<'_>, faults: &mut Faults) -> u64 {
-        match heard {
-            Heard::Message { number, payload } => {
-                self.hold(payload);
-                if number < self.next {
-                    faults.twice += 1;
-                    return 0;
-                }
-                faults.missing += number - self.next;
-                self.next = number + 1;
-                1
-            }
-            Heard::Up(welcome) => {
-                if field(welcome, "reason").is_some() {
-                    faults.refused = Some(refusal(welcome));
-                }
-                self.hold(welcome);
-                0
-            }
-            Heard::Error(payload) => {
-                faults.refused = Some(refusal(payload));
-                0
-            }
-            _ => 0,
-        }
-    }
-
-    fn hold(&mut self, payload: &[u8]) {
-        if let Some(cursor) = field(payload, "cursor") {
-            self.cursor.clear();
-            self.cursor.push_str(cursor);
-        }
     }
 }

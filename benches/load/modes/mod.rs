@@ -2,12 +2,14 @@
 
 mod drain;
 mod fanout;
+mod hearing;
 mod homes;
 mod idle;
 mod pair;
 mod rate;
 mod replay;
 mod slow;
+mod soak;
 mod throughput;
 
 use crate::args::{Args, Mode};
@@ -33,6 +35,7 @@ pub fn run(mode: Mode, args: &Args) -> Result<Report, String> {
         Mode::Replay => replay::run(bench),
         Mode::Drain => drain::run(bench),
         Mode::Slow => slow::run(bench),
+        Mode::Soak => soak::run(bench),
     }
 }
 
