@@ -4,8 +4,10 @@ use std::time::{Duration, Instant};
 
 /// Connections a second that their clients give up, half of them with a close frame.
 const LEAVE_PER_SECOND: u64 = 20;
-/// They come back within this time. Far less than what is retained: nobody may miss anything.
+/// Most come back within this time, to what is still in memory.
 const AWAY_MS: u64 = 5_000;
+/// One in ten stays away so long, and is served from the disk. Far less than what is retained: nobody may miss anything.
+const LONG_AWAY_MS: std::ops::Range<u64> = 30_000..150_000;
 /// Time between two floods.
 const FLOOD_EVERY: Duration = Duration::from_secs(30);
 /// Messages of a flood, and those they are for: they have stopped reading.
@@ -57,7 +59,11 @@ impl Churn {
 
     /// When somebody comes back who went by itself.
     pub fn back_at(&mut self, now: Instant) -> Instant {
-        now + Duration::from_millis(self.below(AWAY_MS))
+        let away_ms = match self.below(10) {
+            0 => LONG_AWAY_MS.start + self.below(LONG_AWAY_MS.end - LONG_AWAY_MS.start),
+            _ => self.below(AWAY_MS),
+        };
+        now + Duration::from_millis(away_ms)
     }
 
     /// And who was sent away, or could not come: with jitter, as a client should.

@@ -256,9 +256,13 @@ impl Soak {
         Ok(())
     }
 
-    /// Nothing more is sent, nobody goes; what was sent is acknowledged and arrives.
+    /// Nothing more is sent, nobody goes, all come back; what was sent is acknowledged and arrives.
     fn settle(&mut self) -> Result<(), String> {
         let began = Instant::now();
+        self.away = std::mem::take(&mut self.away)
+            .into_iter()
+            .map(|Reverse((_, who))| Reverse((began, who)))
+            .collect();
         while self.tally.acked < self.tally.sent || self.tally.came < self.tally.sent {
             self.turn()?;
             if began.elapsed() > PATIENCE {
