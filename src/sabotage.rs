@@ -39,6 +39,10 @@ pub enum Sabotage {
     NoSecondResume,
     /// Of several incarnations of an ordinal the oldest holds it.
     OldestWins,
+    /// A node that drains takes the new route of a partition for the word that it is live there.
+    LeavesUnheard,
+    /// A node that drains does not say so, and keeps what it owns.
+    DrainsUnsaid,
 }
 
 impl Sabotage {
@@ -64,6 +68,8 @@ impl Sabotage {
         Self::StrangersKept,
         Self::NoSecondResume,
         Self::OldestWins,
+        Self::LeavesUnheard,
+        Self::DrainsUnsaid,
     ];
 }
 

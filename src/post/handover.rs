@@ -52,7 +52,10 @@ impl Handover {
     /// What is not live at a new home. Nothing, where nobody stays to take it.
     pub fn left(&self, whereabouts: &Whereabouts) -> impl Iterator<Item = Partition> {
         let heirs = self.heirs.iter().filter(|_| !whereabouts.all_leave);
-        heirs.filter(|(_, heir)| heir.is_none()).map(|(partition, _)| *partition)
+        let has_moved = |partition: Partition| whereabouts.routes[usize::from(partition.0)] != Route::Here;
+        let is_heard = move |partition| crate::sabotaged!(LeavesUnheard) && has_moved(partition);
+        let unheard = heirs.filter(move |(partition, heir)| heir.is_none() && !is_heard(**partition));
+        unheard.map(|(partition, _)| *partition)
     }
 
     /// The homes whose word is waited for.
@@ -150,6 +153,44 @@ mod tests {
         assert_eq!((out, rig.post.handing_over()), (vec![], Some(vec![])), "it serves until it goes");
         rig.says_alive(BOB);
         assert_eq!(rig.post.handing_over(), Some(of(&rig, BOB)), "somebody came");
+    }
+
+    /// What was handed over before stays so only while its new home is heard of; whoever waits for it gives up by the clock
+    /// (`cli/serve`), and the post lets it go without a word of Kafka's.
+    #[test]
+    fn while_kafka_is_away_nothing_counts_as_handed_over_and_it_may_go_all_the_same() {
+        let mut rig = Rig::among(&[BOB]);
+        let owned = rig.owned();
+        drain(&mut rig);
+        rig.down(BOB, 1, 1, serves(&owned));
+        assert_eq!(rig.post.handing_over(), Some(vec![]));
+        rig.pass_without_kafka(20_000);
+        assert_eq!(rig.post.handing_over(), Some(owned.clone()), "who was heard of long ago may be dead");
+        rig.took();
+        rig.is_mute = true;
+        rig.input(|post, now_ms, out| post.on_stop(now_ms, out));
+        rig.pass_without_kafka(10_000);
+        let said = rig.took();
+        assert!(!said.iter().any(|it| matches!(it, Output::ToNode { .. } | Output::Exit(_))), "{said:?}");
+        assert!(rig.owned().is_empty(), "it takes nothing back");
+    }
+
+    #[test]
+    fn a_drain_that_begins_while_kafka_is_away_moves_once_it_is_back() {
+        let mut rig = Rig::among(&[BOB]);
+        let owned = rig.owned();
+        rig.is_mute = true;
+        drain(&mut rig);
+        rig.pass_without_kafka(20_000);
+        assert_eq!(
+            (rig.post.handing_over(), rig.owned()),
+            (Some(owned.clone()), owned.clone()),
+            "nobody has heard it"
+        );
+        rig.pass(2_000);
+        assert!(rig.owned().is_empty(), "it is said again, and heard");
+        rig.down(BOB, 1, 1, serves(&owned));
+        assert!(rig.post.handing_over().unwrap().len() < owned.len());
     }
 
     #[test]

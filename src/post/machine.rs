@@ -125,6 +125,9 @@ impl Post {
     pub fn on_drain(&mut self, now_ms: u64, out: &mut Vec<Output>) {
         let Desk { handover, whereabouts, .. } = &mut self.desk;
         handover.get_or_insert_with(|| Handover::new(whereabouts));
+        if crate::sabotaged!(DrainsUnsaid) {
+            return;
+        }
         self.member(now_ms, out, |members, said| members.on_drain(now_ms, said));
     }
 

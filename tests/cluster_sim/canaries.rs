@@ -1,7 +1,8 @@
-//! Tests of the tests: each fault on purpose is noticed within 500 seeds, or by an aimed schedule.
+//! Tests of the tests: each fault on purpose is noticed within 500 seeds, by an aimed schedule, or in a rolling restart.
 //!
 //! `cargo test --no-default-features --features sabotage --test cluster_sim canaries`
 
+use crate::drains::restart_node_by_node;
 use crate::plan::{Fault, Plan};
 use crate::seeds;
 use crate::world::World;
@@ -22,13 +23,26 @@ fn is_noticed(sabotage: Sabotage) {
     panic!("{sabotage:?} went unnoticed in 500 worlds and in all aimed ones");
 }
 
+/// For what shows as nodes drain: a world of a seed sees little of that.
+fn is_noticed_in_restarts(sabotage: Sabotage) {
+    let outcome = seeds::first_failure(0..40, |seed| {
+        choose(Some(sabotage));
+        restart_node_by_node(seed)
+    });
+    match outcome {
+        Err((seed, why)) => println!("{sabotage:?} is noticed in the restarts of seed {seed}: {why}"),
+        Ok(_) => panic!("{sabotage:?} went unnoticed in 40 rolling restarts"),
+    }
+}
+
 macro_rules! canaries {
-    ($($name:ident: $sabotage:ident,)*) => {
-        $(#[test] fn $name() { is_noticed(Sabotage::$sabotage) })*
+    ($notice:ident, $($name:ident: $sabotage:ident,)*) => {
+        $(#[test] fn $name() { $notice(Sabotage::$sabotage) })*
     };
 }
 
 canaries! {
+    is_noticed,
     a_resume_that_skips_one: ResumeSkipsOne,
     an_ack_before_the_log: AckBeforeLog,
     an_envelope_for_somebody_else: DeliverToAnyone,
@@ -44,6 +58,12 @@ canaries! {
     strangers_that_are_kept: StrangersKept,
     a_session_that_asks_only_once: NoSecondResume,
     an_oldest_incarnation_that_wins: OldestWins,
+}
+
+canaries! {
+    is_noticed_in_restarts,
+    a_node_that_leaves_unheard: LeavesUnheard,
+    a_drain_that_is_not_said: DrainsUnsaid,
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::plan::Plan;
 use crate::what::What;
-use crate::world::{World, note};
+use crate::world::{Tally, World, note};
 use corepost::model::Partition;
 
 /// How long a stopping node lets its sessions leave.
@@ -75,24 +75,29 @@ impl World {
 
 /// Nothing goes wrong; node by node all are restarted, under traffic. Each leaves only when what was its own is served by
 /// others, and well before it would have had to.
+pub fn restart_node_by_node(seed: u64) -> Tally {
+    let usual = Plan::of(seed);
+    let nodes = 2 + (seed % 3) as u16;
+    let plan = Plan { faults: Vec::new(), node_losses: 0, nodes, storm_ms: 300_000, ..usual };
+    let mut world = World::new(plan);
+    world.is_rough = false;
+    world.populate();
+    world.pass(15_000);
+    for ordinal in 0..nodes {
+        let before = world.stats.handed_over;
+        world.stop_as(ordinal, true);
+        world.pass(DRAIN_MS + GRACE_MS - 1_000);
+        assert_eq!(world.stats.handed_over, before + 1, "node {ordinal} waits for somebody's word");
+        world.pass(8_000);
+    }
+    world.finale();
+    world.tally()
+}
+
 #[test]
 fn in_a_rolling_restart_each_node_goes_when_others_serve_what_was_its_own() {
     for seed in 0..40 {
-        let usual = Plan::of(seed);
-        let nodes = 2 + (seed % 3) as u16;
-        let plan = Plan { faults: Vec::new(), node_losses: 0, nodes, storm_ms: 300_000, ..usual };
-        let mut world = World::new(plan);
-        world.is_rough = false;
-        world.populate();
-        world.pass(15_000);
-        for ordinal in 0..nodes {
-            let before = world.stats.handed_over;
-            world.stop_as(ordinal, true);
-            world.pass(DRAIN_MS + GRACE_MS - 1_000);
-            assert_eq!(world.stats.handed_over, before + 1, "node {ordinal} waits for somebody's word");
-            world.pass(8_000);
-        }
-        world.finale();
+        restart_node_by_node(seed);
     }
 }
 

@@ -374,7 +374,7 @@ impl World {
         }
     }
 
-    fn tally(&mut self) -> Tally {
+    pub fn tally(&mut self) -> Tally {
         for life in self.processes.keys().copied().collect::<Vec<_>>() {
             self.processes.get_mut(&life).unwrap().is_supervised = false;
             self.die(life, "the end of the world");
