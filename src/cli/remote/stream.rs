@@ -101,3 +101,72 @@ impl Write for Stream {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rcgen::{CertifiedKey, generate_simple_self_signed};
+    use rustls::crypto::aws_lc_rs::default_provider;
+    use rustls::pki_types::PrivateKeyDer;
+    use rustls::{ClientConfig, RootCertStore, ServerConfig, ServerConnection, StreamOwned};
+    use std::net::TcpListener;
+    use std::thread::{JoinHandle, spawn};
+
+    /// A client that reads what a server writes in records of so many bytes, and then its last word with `more` behind it.
+    fn written(records: &'static [usize], more: &'static [u8]) -> (Stream, JoinHandle<()>) {
+        let CertifiedKey { cert, signing_key } =
+            generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
+        let server = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![cert.der().clone()], key)
+            .unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(cert.der().clone()).unwrap();
+        let client = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let client = ClientConnection::new(Arc::new(client), "localhost".try_into().unwrap()).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let writing = spawn(move || {
+            let (socket, _) = listener.accept().unwrap();
+            let mut line = StreamOwned::new(ServerConnection::new(Arc::new(server)).unwrap(), socket);
+            for length in records {
+                line.write_all(&vec![7; *length]).unwrap();
+                line.flush().unwrap();
+            }
+            line.conn.send_close_notify();
+            let mut last = Vec::new();
+            line.conn.write_tls(&mut last).unwrap();
+            last.extend_from_slice(more);
+            line.sock.write_all(&last).unwrap();
+        });
+        (Stream::secure(socket, client).unwrap(), writing)
+    }
+
+    fn read_all(records: &'static [usize], more: &'static [u8]) {
+        let (mut stream, writing) = written(records, more);
+        let mut all = Vec::new();
+        stream.read_to_end(&mut all).unwrap();
+        assert_eq!(all.len(), records.iter().sum::<usize>());
+        writing.join().unwrap();
+    }
+
+    #[test]
+    fn records_of_any_length_are_read_however_they_come_together() {
+        read_all(&[12 << 10; 200], b"");
+        read_all(&[8_200; 200], b"");
+        read_all(&[16 << 10; 200], b"");
+        read_all(&[100; 2_000], b"");
+    }
+
+    #[test]
+    fn what_comes_behind_the_last_word_is_not_waited_for() {
+        read_all(&[5], b"and on it goes");
+    }
+}
