@@ -308,6 +308,15 @@ pub const FAMILIES: &[Family] = &[
         },
     },
     Family {
+        name: "corepost_tls_certificate_not_after_seconds",
+        help: "When the certificate that clients are shown ends, in seconds since 1970; absent without TLS.",
+        kind: Kind::Gauge,
+        labels: &[],
+        read: |reports, series| {
+            reports.certificate_not_after_s.into_iter().for_each(|end_s| series.add([], end_s))
+        },
+    },
+    Family {
         name: "corepost_log_lines_left_out_total",
         help: "Lines that the program's own log left out, for there were too many of their kind.",
         kind: Kind::Counter,

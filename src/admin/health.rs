@@ -121,7 +121,15 @@ mod tests {
 
     fn reports(phase: Phase, cores: Vec<Option<CoreReport>>, trouble: Option<LogTrouble>) -> Reports {
         let log = LogReport { trouble, ..LogReport::default() };
-        Reports { cores, log, cluster: None, phase, resident_bytes: None, lines_left_out: 0 }
+        Reports {
+            cores,
+            log,
+            cluster: None,
+            phase,
+            resident_bytes: None,
+            lines_left_out: 0,
+            certificate_not_after_s: None,
+        }
     }
 
     #[test]

@@ -46,6 +46,8 @@ pub struct Sources {
     pub drain: Drain,
     /// How many lines its log has left out.
     pub lines_left_out: Box<dyn Fn() -> u64 + Send>,
+    /// When the certificate that clients are shown ends, in seconds since 1970.
+    pub certificate_not_after_s: Box<dyn Fn() -> Option<u64> + Send>,
     /// Who is told that all cores answer.
     pub supervisor: Supervisor,
     /// Labels of `corepost_build_info`, `version` among them.

@@ -227,4 +227,6 @@ pub struct Reports {
     pub resident_bytes: Option<u64>,
     /// Lines that its log left out.
     pub lines_left_out: u64,
+    /// When the certificate that clients are shown ends, in seconds since 1970.
+    pub certificate_not_after_s: Option<u64>,
 }

@@ -156,6 +156,7 @@ impl Desk {
             phase: (self.sources.phase)(),
             resident_bytes: memory::resident_bytes(),
             lines_left_out: (self.sources.lines_left_out)(),
+            certificate_not_after_s: (self.sources.certificate_not_after_s)(),
         }
     }
 }

@@ -49,6 +49,7 @@ fn start_under(supervisor: Supervisor) -> (Arc<Node>, SocketAddr) {
             _ => Phase::Starting,
         }),
         lines_left_out: Box::new(|| 0),
+        certificate_not_after_s: Box::new(|| None),
         drain: Drain {
             begin: Box::new(move || begin.phase.store(1, SeqCst)),
             progress: Box::new(move || Progress {
@@ -200,6 +201,7 @@ fn a_port_in_use_is_an_error_that_says_so() {
         phase: Box::new(|| Phase::Starting),
         drain: Drain { begin: Box::new(|| {}), progress: Box::new(Progress::default) },
         lines_left_out: Box::new(|| 0),
+        certificate_not_after_s: Box::new(|| None),
         supervisor: Supervisor::default(),
         build: vec![],
     };

@@ -1,7 +1,8 @@
 //! `corepost check`: what `serve` would run with, or everything that keeps it from running.
 
 use super::{Exit, Flags, say};
-use crate::config::resolve;
+use crate::config::{Expiry, resolve};
+use crate::host::unix_ms;
 use clap::Args;
 
 pub(super) const EXAMPLES: &str = "\
@@ -24,6 +25,10 @@ impl Check {
         match resolve(&self.flags.with_environment()) {
             Ok(effective) => {
                 effective.notes.iter().for_each(|note| eprintln!("note: {note}"));
+                let end_s = effective.config.tls_not_after_s;
+                if let Some(expiry) = end_s.and_then(|end_s| Expiry::at(end_s, unix_ms() / 1_000)) {
+                    eprintln!("note: {expiry}");
+                }
                 say(&effective.to_string())
             }
             Err(mistakes) => {

@@ -1,5 +1,6 @@
 //! The command line: one file per command, each thin, all with the same exit codes.
 
+mod certificate;
 mod check;
 mod drain;
 mod exit;

@@ -2,6 +2,7 @@
 //!
 //! All or nothing: with a mistake in it everything stays as it was. What needs a start is said, once for each setting.
 
+use super::certificate::CertificateEnd;
 use super::logging::Logging;
 use crate::config::{Config, Effective, Given, resolve};
 use crate::node::Running;
@@ -16,13 +17,15 @@ pub(super) struct Settings {
     log: Logging,
     /// For those who ask on other threads.
     drain_window_ms: Arc<AtomicU64>,
+    certificate_end: CertificateEnd,
 }
 
 impl Settings {
     /// What was resolved from `given`.
     pub(super) fn new(given: Given, effective: Effective, log: Logging) -> Self {
         let drain_window_ms = Arc::new(AtomicU64::new(effective.config.drain_window_ms));
-        Self { given, effective, log, drain_window_ms }
+        let certificate_end = CertificateEnd::new(effective.config.tls_not_after_s);
+        Self { given, effective, log, drain_window_ms, certificate_end }
     }
 
     /// What counts.
@@ -38,6 +41,11 @@ impl Settings {
     /// The drain window that counts, now and later.
     pub(super) fn drain_window_ms(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.drain_window_ms)
+    }
+
+    /// When the certificate ends that counts, now and later.
+    pub(super) fn certificate_end(&self) -> &CertificateEnd {
+        &self.certificate_end
     }
 
     /// Reads it again.
@@ -63,6 +71,7 @@ impl Settings {
         }
         if let Some(tls) = config.tls.filter(|_| !is_dormant("tls_cert")) {
             running.renew_tls(tls);
+            self.certificate_end.renew(config.tls_not_after_s);
         }
         now.drain_window_ms = config.drain_window_ms;
         self.drain_window_ms.store(now.drain_window_ms, Ordering::Relaxed);

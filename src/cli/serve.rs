@@ -2,7 +2,7 @@
 
 use super::reload::Settings;
 use super::{Exit, Flags, logging, say};
-use crate::admin::{Admin, Supervisor};
+use crate::admin::{Admin, Sources, Supervisor};
 use crate::backplane::kafka::Trouble;
 use crate::config::{ClusterConfig, ClusterTopics, ClusterTrouble, check_cluster, resolve};
 use crate::node::{Ending, Node, NodeConfig, Running, StartError};
@@ -92,7 +92,12 @@ fn start(mut settings: Settings) -> Exit {
     let begin = || drop(signal_hook::low_level::raise(DRAIN));
     let left_out = settings.log().left_out();
     let drain_by = running.drain_by(begin, within_ms);
-    let sources = running.sources(drain_by, move || left_out.lines(), supervisor.clone(), build);
+    let certificate_end = settings.certificate_end().clone();
+    certificate_end.watch();
+    let sources = Sources {
+        certificate_not_after_s: Box::new(move || certificate_end.not_after_s()),
+        ..running.sources(drain_by, move || left_out.lines(), supervisor.clone(), build)
+    };
     let admin = match Admin::start(config.admin, sources) {
         Ok(admin) => admin,
         Err(error) => return fail(&error.to_string()),

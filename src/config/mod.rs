@@ -1,5 +1,6 @@
 //! From what was written to what is meant: [`Given`] → [`Raw`] → [`Config`], all mistakes at once.
 
+mod certificate;
 mod cluster;
 mod cluster_start;
 mod create_line;
@@ -17,6 +18,7 @@ mod source;
 mod tlsfiles;
 mod values;
 
+pub use certificate::Expiry;
 pub use cluster::{ClusterConfig, ONE_COPY};
 pub use cluster_start::{BrokenTopics, ClusterTopics, ClusterTrouble, check_cluster};
 pub use create_line::CreateLine;
@@ -30,5 +32,5 @@ pub use resolved::{Config, Driver, LogFormat, LogLevel, LogOutput};
 pub use settings::{Setting, all as all_settings, of_topics};
 pub use some::{resolve_placement, resolve_sockets};
 pub use source::{Mistake, Mistakes, Source};
-pub use tlsfiles::TlsFiles;
+pub use tlsfiles::{Shown, TlsFiles};
 pub use values::{duration, show_duration, show_size, size};

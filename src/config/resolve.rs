@@ -9,7 +9,7 @@ use super::resolved::{Config, Driver, LogFormat, LogLevel, LogOutput};
 use super::settings::{FILE_SETTING, Setting, all};
 use super::some::read_sockets;
 use super::source::{Mistakes, Source};
-use super::tlsfiles::TlsFiles;
+use super::tlsfiles::{Shown, TlsFiles};
 use super::values::{
     Problem, address, count, duration, number, numbers, show_duration, show_size, size, unless_off, within,
     word,
@@ -18,10 +18,8 @@ use crate::access::{Origins, Proxies, Rate, SendRates};
 use crate::limits::{MESSAGE_BYTES, PAGE_BYTES, PUBLISH_BYTES, RATE_MOST, SESSIONS_MOST};
 use crate::model::Durability;
 use crate::placement::{Note, Plan};
-use rustls::ServerConfig;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 /// A good configuration and where each of its values comes from.
 #[derive(Clone, Debug)]
@@ -55,7 +53,7 @@ pub fn resolve(given: &Given) -> Result<Effective, Mistakes> {
         Default::default()
     });
     notes.extend(key_files.notes());
-    let (tls_files, tls) = tls(read);
+    let (tls_files, shown) = tls(read);
     let config = Config {
         listen: read.required("listen", address),
         admin: read.required("admin", address),
@@ -93,7 +91,8 @@ pub fn resolve(given: &Given) -> Result<Effective, Mistakes> {
         key_files,
         access,
         tls_files,
-        tls,
+        tls_not_after_s: shown.as_ref().and_then(|shown| shown.not_after_s),
+        tls: shown.map(|shown| shown.config),
         proxies: proxies(read),
     };
     judge(read, &config, &mut notes);
@@ -103,7 +102,7 @@ pub fn resolve(given: &Given) -> Result<Effective, Mistakes> {
 }
 
 /// Where the certificate is, and what is in it.
-fn tls(read: &mut Reader<'_>) -> (Option<TlsFiles>, Option<Arc<ServerConfig>>) {
+fn tls(read: &mut Reader<'_>) -> (Option<TlsFiles>, Option<Shown>) {
     let (cert, key) = (read.optional("tls_cert", path), read.optional("tls_key", path));
     let files = TlsFiles::of(cert, key).map_err(|alone| vec![alone]);
     let both = files.and_then(|files| Ok((files.clone(), files.map(|files| files.read()).transpose()?)));

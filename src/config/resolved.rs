@@ -124,6 +124,8 @@ pub struct Config {
     pub tls_files: Option<TlsFiles>,
     /// What was in it.
     pub tls: Option<Arc<ServerConfig>>,
+    /// When its certificate ends, in seconds since 1970, where that can be told.
+    pub tls_not_after_s: Option<u64>,
     /// Who begins connections with a PROXY header. None in development mode.
     pub proxies: Proxies,
 }

@@ -4,6 +4,7 @@
 //! TLS 1.2 and 1.3 with rustls' own choice of ciphers. A session is resumed by a ticket that any core can open and
 //! nobody keeps; its keys are this process's and change every six hours.
 
+use super::certificate::not_after_s;
 use super::keyfiles::KeyFileMistake;
 use super::raw::read_bounded;
 use rustls::crypto::aws_lc_rs::{Ticketer, default_provider};
@@ -23,6 +24,15 @@ pub struct TlsFiles {
     pub key: PathBuf,
 }
 
+/// What was in them.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// How connections are secured.
+    pub config: Arc<ServerConfig>,
+    /// When the certificate ends, in seconds since 1970; not that of who vouches for it. `None`: it cannot be told.
+    pub not_after_s: Option<u64>,
+}
+
 /// What is spoken inside: a WebSocket begins with a request of this version.
 const ALPN: &[u8] = b"http/1.1";
 
@@ -40,12 +50,13 @@ impl TlsFiles {
     }
 
     /// Reads both anew. Either both are good and belong together, or nothing of it should be used.
-    pub fn read(&self) -> Result<Arc<ServerConfig>, Vec<KeyFileMistake>> {
+    pub fn read(&self) -> Result<Shown, Vec<KeyFileMistake>> {
         let (chain, key) = (self.chain(), self.private_key());
         let (chain, key) = match (chain, key) {
             (Ok(chain), Ok(key)) => (chain, key),
             (chain, key) => return Err([chain.err(), key.err()].into_iter().flatten().collect()),
         };
+        let not_after_s = not_after_s(&chain[0]);
         let refused = |error: rustls::Error| {
             let paths = (self.cert.display(), self.key.display());
             let problem = format!("{} cannot be used with the key in {}: {error}", paths.0, paths.1);
@@ -60,7 +71,7 @@ impl TlsFiles {
         config.ticketer = Ticketer::new().map_err(refused)?;
         // One is enough: a phone that comes back gets another.
         config.send_tls13_tickets = 1;
-        Ok(Arc::new(config))
+        Ok(Shown { config: Arc::new(config), not_after_s })
     }
 
     fn chain(&self) -> Result<Vec<CertificateDer<'static>>, KeyFileMistake> {

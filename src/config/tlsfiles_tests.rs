@@ -1,7 +1,10 @@
 //! Certificates that are good, and each way in which they are not.
 
 use super::*;
-use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedKey, IsCa, Issuer, KeyPair, date_time_ymd,
+    generate_simple_self_signed,
+};
 
 struct Files(PathBuf);
 
@@ -44,7 +47,7 @@ impl Drop for Files {
 #[test]
 fn a_certificate_and_its_key_are_taken() {
     let files = Files::new("good");
-    let config = files.tls().read().unwrap();
+    let config = files.tls().read().unwrap().config;
     assert_eq!(config.alpn_protocols, [b"http/1.1"]);
     assert!(config.ticketer.enabled() && config.max_early_data_size == 0);
 }
@@ -71,6 +74,23 @@ fn a_key_of_another_certificate_is_a_mistake() {
     files.write("key.pem", &before);
     let told = files.mistakes();
     assert!(told.len() == 1 && told[0].problem.contains("cannot be used with the key in"), "{told:?}");
+}
+
+/// Who signed it has time until long after.
+#[test]
+fn of_a_chain_the_end_of_the_first_counts() {
+    let files = Files::new("chain");
+    let (issuer_key, key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+    let mut issuer = CertificateParams::new([]).unwrap();
+    issuer.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    issuer.not_after = date_time_ymd(2050, 1, 1);
+    let issuer_cert = issuer.self_signed(&issuer_key).unwrap();
+    let mut leaf = CertificateParams::new(["localhost".to_owned()]).unwrap();
+    leaf.not_after = date_time_ymd(2030, 1, 1);
+    let leaf = leaf.signed_by(&key, &Issuer::from_params(&issuer, &issuer_key)).unwrap();
+    files.write("cert.pem", &format!("{}{}", leaf.pem(), issuer_cert.pem()));
+    files.write("key.pem", &key.serialize_pem());
+    assert_eq!(files.tls().read().unwrap().not_after_s, Some(1_893_456_000));
 }
 
 #[test]

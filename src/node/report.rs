@@ -76,6 +76,7 @@ impl Running {
             phase: Box::new(move || life.phase()),
             drain,
             lines_left_out: Box::new(lines_left_out),
+            certificate_not_after_s: Box::new(|| None),
             supervisor,
             build,
         }

@@ -6,6 +6,7 @@ use crate::support::{
     tunnel,
 };
 use corepost::wire::proxy::SIGNATURE;
+use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, StreamOwned};
 use serde_json::json;
@@ -212,4 +213,22 @@ fn tokens_are_judged_behind_it() {
     let mut bob = Knock::new(&format!("token={}", token("bob"))).enter(addr).unwrap();
     bob.say(&json!({ "type": "ping" }));
     assert!(matches!(bob.hear(), Heard::Frame(_)));
+}
+
+#[test]
+fn a_certificate_that_is_over_is_told_until_it_is_renewed() {
+    let secured = Secured::new("tls-over");
+    let (key, mut params) =
+        (KeyPair::generate().unwrap(), CertificateParams::new(["localhost".to_owned()]).unwrap());
+    params.not_after = date_time_ymd(2020, 1, 1);
+    secured.place.write("cert.pem", params.self_signed(&key).unwrap().pem());
+    secured.place.write("key.pem", key.serialize_pem());
+    let server = secured.place.start();
+    let end_s = || server.metrics().sum("corepost_tls_certificate_not_after_seconds", "");
+    eventually("it is said", || server.log().contains("days ago: clients refuse it"));
+    assert_eq!(end_s(), 1_577_836_800.0);
+    secured.renew();
+    server.signal("HUP");
+    eventually("the new one counts", || end_s() > 1_577_836_800.0);
+    server.stop();
 }
