@@ -112,7 +112,7 @@ def once(title, report, figures):
     """A single run, some of its figures."""
     print(f"\n**{title}**\n")
     for figure, wanted in figures.items():
-        print(f"- {figure}: **{report.get(figure, '—')}** ({wanted})")
+        print(f"- {figure}: **{report.get(figure, '—')}**" + (f" ({wanted})" if wanted else ""))
 
 
 def arguments(doc, cases):

@@ -117,11 +117,15 @@ def medians(memory, minutes):
     return of(minutes / 3, minutes / 2), of(minutes * 2 / 3, minutes)
 
 
+def wanted(report):
+    """What must come out."""
+    return {"acked": report["sent"], "came": report["sent"], "missing": 0, "twice_or_late": 0, "unanswered": 0,
+            "unaccounted_connections": 0, "sessions_left": 0}
+
+
 def faults(report):
     """What does not add up."""
-    wanted = {"acked": report["sent"], "came": report["sent"], "missing": 0, "twice_or_late": 0, "unanswered": 0,
-              "unaccounted_connections": 0, "sessions_left": 0}
-    wrong = [f"{name} is {report[name]} and not {value}" for name, value in wanted.items() if report[name] != value]
+    wrong = [f"{name} is {report[name]} and not {value}" for name, value in wanted(report).items() if report[name] != value]
     if report["more_descriptors"] > MORE_DESCRIPTORS:
         wrong.append(f"{report['more_descriptors']} descriptors more are open than before")
     return wrong
@@ -137,11 +141,14 @@ def soak(options, scratch):
     finally:
         for node in nodes:
             node.stop()
+    if options.json:
+        Path(options.json).write_text(json.dumps({"nodes": reports, "memory": memory}), encoding="utf-8")
     early, late = medians(memory, options.minutes)
     wrong = [f"node {n}: {fault}" for n, report in enumerate(reports) for fault in faults(report)]
     print(f"`benches/soak.py {' '.join(sys.argv[1:])}`, {cpu_name()}, Linux {os.uname().release}, {time.strftime('%Y-%m-%d')}")
     for name, report in zip(("lives", "is killed"), reports):
-        once(f"The node that {name}", report, {figure: "" for figure in report if figure not in ("mode", "target")})
+        must, told = wanted(report), [figure for figure in report if figure not in ("mode", "target")]
+        once(f"The node that {name}", report, {figure: f"= {must[figure]}" if figure in must else "" for figure in told})
     verdict = "holds" if late <= LIMIT * early else "**does not hold**"
     print(f"\nVmRSS of the one that lives, medians: minutes {options.minutes / 3:.0f} to {options.minutes / 2:.0f} "
           f"{early / 1024:.1f} MiB, last {options.minutes / 3:.0f} minutes {late / 1024:.1f} MiB: × **{late / early:.3f}** "
@@ -158,6 +165,7 @@ def main():
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--sockets", type=int, default=1_000, help="clients of each node")
     parser.add_argument("--rate", type=int, default=300, help="messages a second to each, floods apart")
+    parser.add_argument("--json", metavar="FILE", help="where all of it is written too: reports, and memory by minute and KiB")
     parser.add_argument("--dir", help="where data directories are made; a disk, not memory")
     parser.add_argument("--corepost", help="a binary instead of building one")
     parser.add_argument("--load", help="a load generator instead of building one")

@@ -41,6 +41,8 @@ struct Soak {
     owners: Vec<usize>,
     /// Who comes back when.
     away: BinaryHeap<Reverse<(Instant, usize)>>,
+    /// Whoever goes now goes for good.
+    is_over: bool,
     /// Which connections read again when.
     slow: VecDeque<(Instant, usize)>,
     churn: Churn,
@@ -72,6 +74,8 @@ pub fn run(mut bench: Bench) -> Result<Report, String> {
     if count < FLOODED * SENDERS {
         return Err(format!("--sockets must be at least {}", FLOODED * SENDERS));
     }
+    // Nothing else could be accounted for.
+    bench.args.durable = true;
     let mut soak = Soak {
         template: bench.template(&[0], true),
         clients: vec![Client::default(); count],
@@ -79,6 +83,7 @@ pub fn run(mut bench: Bench) -> Result<Report, String> {
         seats: vec![None; count + SENDERS],
         owners: Vec::new(),
         away: (0..count + SENDERS).map(|client| Reverse((now, client))).collect(),
+        is_over: false,
         slow: VecDeque::new(),
         churn: Churn::new(count + SENDERS, now),
         faults: Faults::default(),
@@ -181,9 +186,11 @@ impl Soak {
         for End { connection, why } in self.bench.fleet.take_ended() {
             let client = self.owners[connection];
             self.seats[client] = None;
-            let is_ours = why == CUT || why.ends_with("code Some(1000)");
-            let at = if is_ours { self.churn.back_at(now) } else { self.churn.again_at(now) };
-            self.away.push(Reverse((at, client)));
+            if !self.is_over {
+                let is_ours = why == CUT || why.ends_with("code Some(1000)");
+                let at = if is_ours { self.churn.back_at(now) } else { self.churn.again_at(now) };
+                self.away.push(Reverse((at, client)));
+            }
             *self.tally.ends.entry(why).or_default() += 1;
         }
         while self.away.peek().is_some_and(|Reverse((at, _))| *at <= now) {
@@ -274,16 +281,16 @@ impl Soak {
         Ok(())
     }
 
-    /// Everybody takes leave.
+    /// Everybody takes leave, and nobody comes back: also not who would have been away for less than a turn.
     fn all_go(&mut self) -> Result<(), String> {
         let began = Instant::now();
+        self.is_over = true;
+        self.away.clear();
         for client in 0..self.seats.len() {
             self.leave(client, true);
         }
-        self.away.clear();
         while self.seats.iter().any(Option::is_some) && began.elapsed() < PATIENCE {
             self.turn()?;
-            self.away.clear();
         }
         Ok(())
     }
