@@ -162,6 +162,9 @@ impl Ledger {
         if !is_over || (newest.is_some() && self.buckets.len() >= STORE_BUCKETS_MOST) {
             return Ok(false);
         }
+        if let Some(over) = newest {
+            self.store.write_out(&over.keyspace)?;
+        }
         let number = self.next_bucket;
         self.next_bucket += 1;
         let keyspace = self.store.bucket(number)?;

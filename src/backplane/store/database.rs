@@ -103,6 +103,13 @@ impl Store {
         Ok(self.db.delete_keyspace(keyspace)?)
     }
 
+    /// Has its newest rows written to a table, which takes a moment: it takes no more of them. They would stay in memory for as
+    /// long as a journal names them, also when the bucket is long dropped.
+    pub fn write_out(&self, keyspace: &Keyspace) -> Result<(), StoreError> {
+        keyspace.rotate_memtable()?;
+        Ok(())
+    }
+
     /// The numbers of all buckets there are files of.
     pub fn bucket_numbers(&self) -> Vec<u32> {
         let names = self.db.list_keyspace_names();
