@@ -121,7 +121,7 @@ pub const TLS_PARTIAL_BYTES: usize = 20 << 10;
 /// What rustls allocates for an open session, about: both directions' keys and where the protocol stands.
 pub const TLS_KEYS_BYTES: usize = 4 << 10;
 /// Seconds before its end from which a certificate is warned of: who renews by hand has a holiday's time for it.
-pub const CERTIFICATE_SOON_S: u64 = 14 * 86_400;
+pub const CERTIFICATE_SOON_S: u64 = 1_209_600;
 /// Time between two looks at it. Each is a line in the log while the certificate is about to end, or over.
 pub const CERTIFICATE_LOOK_MS: u64 = 3_600_000;
 /// Handshakes of TLS that a core begins in one turn; more wait for the next: each is a signature and an agreement on a key,
