@@ -217,6 +217,7 @@ fn a_clock_that_jumps_moves_no_message_and_ends_no_session() {
     let mut alice = Session::open(server.addr, "client=alice");
     let later = alice.deliver("bob", "after", 5)["at"].as_u64().unwrap();
     assert!(later >= *at.last().unwrap(), "{later} after {at:?}");
+    server.settle();
     let mut bob = Session::open(server.addr, &format!("client=bob&cursor={cursor}"));
     assert_eq!(bob.welcome["resumed"], true);
     assert_eq!(bob.replay(), [5]);
@@ -251,60 +252,110 @@ fn with_half_of_its_cpu_it_is_slower_and_nobody_is_taken_for_dead() {
     let heard = std::thread::spawn(move || bob.bodies(MESSAGES as usize));
     let mut api = server.api();
     for batch in 0..MESSAGES / 100 {
-        let element = |n: u64| json!({"from": "app", "to": "bob", "id": n.to_string(), "body": n});
-        let elements: Value = (batch * 100..(batch + 1) * 100).map(element).collect();
-        assert_eq!(api.publish(&elements).status, 200);
+        publish(&mut api, batch * 100..(batch + 1) * 100);
     }
     assert_eq!(heard.join().unwrap(), (0..MESSAGES).map(Value::from).collect::<Vec<_>>());
-    let metrics = server.metrics();
-    assert_eq!(metrics.sum("corepost_drops_total", "dead_peer"), 0.0);
-    assert!(
-        metrics.has("corepost_core_late_turns_total", "cause=\"starved\""),
-        "what the host took is told apart"
-    );
+    assert_eq!(server.metrics().sum("corepost_drops_total", "dead_peer"), 0.0);
     drop(hogs);
 }
 
-/// A limit on the memory of a process and of the pages that the kernel keeps for it.
-struct MemoryLimit(PathBuf);
+/// A control group with one limit, which somebody who is not root cannot make.
+struct Group {
+    dir: PathBuf,
+    is_v1: bool,
+}
 
-impl MemoryLimit {
-    /// cgroup v1's controller, or v2 with it; nothing where this process may set none.
-    fn of(name: &str, mebibytes: usize) -> Option<Self> {
-        let v1 = Path::new("/sys/fs/cgroup/memory");
-        let root = if v1.is_dir() { v1 } else { Path::new("/sys/fs/cgroup") };
-        let path = root.join(format!("corepost-{name}-{}", std::process::id()));
-        let file = path.join(if v1.is_dir() { "memory.limit_in_bytes" } else { "memory.max" });
-        let made = fs::create_dir(&path).and_then(|()| fs::write(file, (mebibytes << 20).to_string()));
-        if let Err(error) = made {
-            eprintln!("{}: {error}: what it takes is measured instead of limited", path.display());
-            let _ = fs::remove_dir(&path);
-            return None;
+impl Group {
+    /// Of cgroup v1's controller, or of v2 with it.
+    fn of(controller: &str, name: &str) -> std::io::Result<Self> {
+        let v1 = Path::new("/sys/fs/cgroup").join(controller);
+        let is_v1 = v1.is_dir();
+        let root = if is_v1 { v1 } else { PathBuf::from("/sys/fs/cgroup") };
+        let dir = root.join(format!("corepost-{name}-{}", std::process::id()));
+        fs::create_dir(&dir)?;
+        Ok(Self { dir, is_v1 })
+    }
+
+    /// Memory of its processes, and the pages that the kernel keeps for them; nothing where this process may limit none.
+    fn memory(name: &str, mebibytes: usize) -> Option<Self> {
+        let limited = Self::of("memory", name).and_then(|group| {
+            let file = if group.is_v1 { "memory.limit_in_bytes" } else { "memory.max" };
+            let set = group.set(file, mebibytes << 20);
+            set.map(|()| group)
+        });
+        limited.inspect_err(|error| eprintln!("{error}: what it takes is measured instead of limited")).ok()
+    }
+
+    /// Takes all but a tenth of a CPU, in large pieces: who has used up its tenth of a second is stopped for the rest of it. On a
+    /// busy machine, too, that much is used up.
+    fn leave_a_tenth_of_a_cpu(&self) {
+        let limits: &[(&str, &str)] = match self.is_v1 {
+            true => &[("cpu.cfs_period_us", "1000000"), ("cpu.cfs_quota_us", "100000")],
+            false => &[("cpu.max", "100000 1000000")],
+        };
+        for (file, value) in limits {
+            self.set(file, value).expect("this test limits a CPU");
         }
-        Some(Self(path))
+    }
+
+    fn set(&self, file: &str, value: impl ToString) -> std::io::Result<()> {
+        fs::write(self.dir.join(file), value.to_string())
     }
 
     /// Starts the server in it.
     fn start(&self, place: &Place) -> Server {
-        let enter = format!("echo $$ > {}/cgroup.procs && exec \"$@\"", self.0.display());
+        let enter = format!("echo $$ > {}/cgroup.procs && exec \"$@\"", self.dir.display());
         place.run(by("sh", &["-c", &enter, "sh"], &place.serve()))
     }
 
-    /// How often the limit was met.
+    /// How often the limit on memory was met.
     fn met(&self) -> u64 {
-        let v1 = fs::read_to_string(self.0.join("memory.failcnt"));
-        let v2 = || {
-            let events = fs::read_to_string(self.0.join("memory.events")).unwrap();
-            events.lines().find_map(|line| line.strip_prefix("max ").map(str::to_owned)).unwrap()
-        };
-        v1.unwrap_or_else(|_| v2()).trim().parse().unwrap()
+        let read = |file: &str| fs::read_to_string(self.dir.join(file)).unwrap();
+        if self.is_v1 {
+            return read("memory.failcnt").trim().parse().unwrap();
+        }
+        let events = read("memory.events");
+        events.lines().find_map(|line| line.strip_prefix("max ")).unwrap().parse().unwrap()
     }
 }
 
-impl Drop for MemoryLimit {
+impl Drop for Group {
     fn drop(&mut self) {
-        eventually("nobody is left in the group", || fs::remove_dir(&self.0).is_ok());
+        // While it panics the server, which is let go of later, is still in it.
+        if !std::thread::panicking() {
+            eventually("nobody is left in the group", || fs::remove_dir(&self.dir).is_ok());
+        }
     }
+}
+
+/// Publishes the numbers of this range to bob, in one request.
+fn publish(api: &mut Api, numbers: std::ops::Range<u64>) {
+    let element = |n: u64| json!({"from": "app", "to": "bob", "id": n.to_string(), "body": n});
+    assert_eq!(api.publish(&numbers.map(element).collect()).status, 200);
+}
+
+#[test]
+fn what_is_taken_of_its_cpu_is_told_apart_from_what_it_does_with_it() {
+    const BATCH: u64 = 100;
+    if !is_asked_for() {
+        return;
+    }
+    let group = Group::of("cpu", "chaos-quota").expect("this test needs a control group of its own");
+    let place = Place::new("chaos-quota").with("cores", 1);
+    let server = group.start(&place);
+    let mut bob = Session::open(server.addr, "client=bob");
+    group.leave_a_tenth_of_a_cpu();
+    let (mut api, mut published) = (server.api(), 0);
+    let starved = || server.metrics().sum("corepost_core_late_turns_total", "cause=\"starved\"");
+    eventually_in("a turn that was stopped in the middle is counted", Duration::from_secs(20), || {
+        publish(&mut api, published..published + BATCH);
+        published += BATCH;
+        starved() >= 1.0
+    });
+    assert_eq!(bob.bodies(published as usize), (0..published).map(Value::from).collect::<Vec<_>>());
+    assert_eq!(server.metrics().sum("corepost_drops_total", "dead_peer"), 0.0);
+    drop((bob, api));
+    server.kill();
 }
 
 #[test]
@@ -315,7 +366,7 @@ fn at_the_limit_of_its_memory_it_lives_and_readers_that_stopped_get_everything()
     const READERS: usize = 10;
     const MESSAGES: usize = 2_000;
     const MOST_MIB: usize = 128;
-    let limit = MemoryLimit::of("chaos", MOST_MIB);
+    let limit = Group::memory("chaos", MOST_MIB);
     let place = Place::new("chaos-memory")
         .with("cores", 1)
         .with("ping-interval", "10m")
