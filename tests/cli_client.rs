@@ -296,7 +296,7 @@ fn who_is_not_let_in_learns_what_to_do() {
 fn a_mistake_in_the_arguments_exits_2() {
     for args in [
         &["listen"][..],
-        &["listen", "--as", "bob", "--url", "wss://x"],
+        &["listen", "--as", "bob", "--url", "ftp://x"],
         &["listen", "--as", "bob", "--from", "yesterday"],
         &["listen", "--as", "bob", "--cursor-file", "/proc/self/status"],
         &["listen", "--as", "bob", "--token", "@/nonexistent"],
