@@ -451,7 +451,7 @@ impl World {
         let is_cut = truth.is_cut(partition.0, presented, self.now.mono_ms);
         let is_true = match why {
             Unresumed::Truncated | Unresumed::Future => is_cut,
-            Unresumed::Expired => presented.offset < self.kafka.mail[usize::from(partition.0)].settled(),
+            Unresumed::Expired => presented.offset < self.settled_of(log_epoch, partition.0),
             Unresumed::Invalid | Unresumed::Epoch | Unresumed::Erased | Unresumed::Damaged => false,
         };
         let missed = truth.between(client, presented, cursor).count();

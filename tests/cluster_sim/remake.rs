@@ -14,6 +14,8 @@ impl World {
     pub fn remake(&mut self) {
         note!(self, "the mailbox topic is made again");
         self.former.insert(self.kafka.log_epoch, std::mem::take(&mut self.truth));
+        let settled = self.kafka.mail.iter().map(|mail| mail.settled()).collect();
+        self.former_settled.insert(self.kafka.log_epoch, settled);
         self.kafka.remake();
     }
 
@@ -23,6 +25,14 @@ impl World {
             return self.die(life, "the mailbox topic is another log");
         }
         self.arrange_in(life, KAFKA_SAME_LOG_MS, What::Guard);
+    }
+
+    /// From where on the window of each record of a partition is known to be in that log, which may be one of those before.
+    pub fn settled_of(&self, log_epoch: u64, partition: u16) -> u64 {
+        let of = usize::from(partition);
+        self.former_settled
+            .get(&log_epoch)
+            .map_or_else(|| self.kafka.mail[of].settled(), |settled| settled[of])
     }
 
     /// The topic that a process began with is gone.

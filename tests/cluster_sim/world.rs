@@ -39,6 +39,8 @@ pub struct World {
     pub truth: Truth,
     /// By epoch: of logs that are gone.
     pub former: BTreeMap<u64, Truth>,
+    /// By log and partition: what [`World::settled_of`] was at its end.
+    pub former_settled: BTreeMap<u64, Vec<u64>>,
     pub clients: Vec<ClientId>,
     pub devices: Vec<Device>,
     pub conns: Vec<Conn>,
@@ -137,6 +139,7 @@ impl World {
             kafka: Kafka::new(plan.partitions, 0x1000 + plan.seed, plan.retention_ms),
             truth: Truth::default(),
             former: BTreeMap::new(),
+            former_settled: BTreeMap::new(),
             clients,
             devices: Vec::new(),
             conns: Vec::new(),
