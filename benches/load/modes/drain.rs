@@ -128,8 +128,8 @@ impl Drain {
         while (self.came < self.sent || self.acks < self.sent) && began.elapsed() < PATIENCE {
             self.turn(false)?;
         }
-        for (client, it) in self.clients.iter().enumerate().filter(|(_, it)| it.next < it.sent) {
-            self.faults.missing += it.sent - it.next;
+        for (client, it) in self.clients.iter().enumerate().filter(|(_, it)| it.missing() > 0) {
+            self.faults.missing += it.missing();
             let was_sent_away = self.owners.iter().filter(|owner| **owner == Some(client)).count() > 1;
             let (id, Client { next, sent, cursor, .. }) = (self.bench.id(client), it);
             eprintln!("{id} has {next} of {sent} after {cursor}; sent away: {was_sent_away}");

@@ -23,6 +23,11 @@ pub struct Faults {
 }
 
 impl Client {
+    /// How many of its messages have not come.
+    pub fn missing(&self) -> u64 {
+        self.sent.saturating_sub(self.next)
+    }
+
     /// How many messages that was.
     pub fn hear(&mut self, heard: Heard<'_>, faults: &mut Faults) -> u64 {
         match heard {

@@ -276,8 +276,7 @@ impl Soak {
                 break;
             }
         }
-        let missing = self.clients.iter().map(|client| client.sent.saturating_sub(client.next));
-        self.faults.missing += missing.sum::<u64>();
+        self.faults.missing += self.clients.iter().map(Client::missing).sum::<u64>();
         Ok(())
     }
 
