@@ -2,7 +2,7 @@
 
 use super::reload::Settings;
 use super::{Exit, Flags, logging, say};
-use crate::admin::{Admin, Sources, Supervisor};
+use crate::admin::{Admin, Supervisor};
 use crate::backplane::kafka::Trouble;
 use crate::config::{ClusterConfig, ClusterTopics, ClusterTrouble, check_cluster, resolve};
 use crate::node::{Ending, Node, NodeConfig, Running, StartError};
@@ -94,10 +94,9 @@ fn start(mut settings: Settings) -> Exit {
     let drain_by = running.drain_by(begin, within_ms);
     let certificate_end = settings.certificate_end().clone();
     certificate_end.watch();
-    let sources = Sources {
-        certificate_not_after_s: Box::new(move || certificate_end.not_after_s()),
-        ..running.sources(drain_by, move || left_out.lines(), supervisor.clone(), build)
-    };
+    let not_after_s = move || certificate_end.not_after_s();
+    let left_out = move || left_out.lines();
+    let sources = running.sources(drain_by, left_out, not_after_s, supervisor.clone(), build);
     let admin = match Admin::start(config.admin, sources) {
         Ok(admin) => admin,
         Err(error) => return fail(&error.to_string()),

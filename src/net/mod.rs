@@ -9,6 +9,8 @@ mod driver;
 mod handoff;
 mod listener;
 mod reader;
+#[cfg(test)]
+mod rig;
 mod round;
 mod socket;
 mod tls;
@@ -19,6 +21,8 @@ pub use driver::{Driver, Refused, Wish, choose};
 pub use handoff::Handoff;
 pub use listener::{AcceptError, Bound, ListenError, Listener, bind};
 pub use reader::{Reader, Took};
+#[cfg(test)]
+pub(crate) use rig::both_ends;
 pub use round::{Round, step_back};
 pub use socket::{Ended, Socket, half_close, silence};
 pub use tls::{Tls, TlsError, is_tls};

@@ -2,10 +2,7 @@
 
 use super::*;
 use proptest::prelude::*;
-use rcgen::{CertifiedKey, generate_simple_self_signed};
-use rustls::crypto::aws_lc_rs::default_provider;
-use rustls::pki_types::PrivateKeyDer;
-use rustls::{ClientConfig, ClientConnection, RootCertStore, SupportedProtocolVersion, version};
+use rustls::{ClientConnection, SupportedProtocolVersion, version};
 use std::io::{Read, Write};
 
 /// A client of rustls' buffered kind, and our side.
@@ -22,31 +19,8 @@ struct Line {
 
 impl Line {
     fn new(version: &'static SupportedProtocolVersion, step: usize) -> Self {
-        let CertifiedKey { cert, signing_key } =
-            generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-        let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
-        let provider = Arc::new(default_provider());
-        let server = ServerConfig::builder_with_provider(Arc::clone(&provider))
-            .with_protocol_versions(&[&version::TLS13, &version::TLS12])
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![cert.der().clone()], key)
-            .unwrap();
-        let mut roots = RootCertStore::empty();
-        roots.add(cert.der().clone()).unwrap();
-        let client = ClientConfig::builder_with_provider(provider)
-            .with_protocol_versions(&[version])
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let client = ClientConnection::new(Arc::new(client), "localhost".try_into().unwrap()).unwrap();
-        Self {
-            client,
-            ours: Tls::begin(Arc::new(server)).unwrap(),
-            heard: Vec::new(),
-            told: Vec::new(),
-            step,
-        }
+        let (server, client) = crate::net::both_ends(&[version]);
+        Self { client, ours: Tls::begin(server).unwrap(), heard: Vec::new(), told: Vec::new(), step }
     }
 
     /// Lets both sides talk until neither has anything to say.

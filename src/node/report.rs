@@ -54,6 +54,7 @@ impl Running {
         &self,
         drain: Drain,
         lines_left_out: impl Fn() -> u64 + Send + 'static,
+        certificate_not_after_s: impl Fn() -> Option<u64> + Send + 'static,
         supervisor: Supervisor,
         build: Vec<(&'static str, String)>,
     ) -> Sources {
@@ -76,7 +77,7 @@ impl Running {
             phase: Box::new(move || life.phase()),
             drain,
             lines_left_out: Box::new(lines_left_out),
-            certificate_not_after_s: Box::new(|| None),
+            certificate_not_after_s: Box::new(certificate_not_after_s),
             supervisor,
             build,
         }

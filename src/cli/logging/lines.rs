@@ -4,11 +4,11 @@
 //! disk by what is said of it. Lines of libraries that speak by the `log` crate are five kinds, one for each level.
 
 use super::quota::Quota;
+use crate::host::mono_ms;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
 use tracing::callsite::Identifier;
 use tracing::{Event, Subscriber};
 use tracing_subscriber::fmt::format::Writer;
@@ -29,7 +29,6 @@ impl LeftOut {
 /// A format of lines, and what each kind of them has left.
 pub(super) struct Lines<F> {
     format: F,
-    began: Instant,
     /// Bound: the places in the program that say something.
     quotas: Mutex<HashMap<Identifier, Quota>>,
     left_out: LeftOut,
@@ -37,13 +36,12 @@ pub(super) struct Lines<F> {
 
 impl<F> Lines<F> {
     pub(super) fn new(format: F, left_out: LeftOut) -> Self {
-        Self { format, began: Instant::now(), quotas: Mutex::default(), left_out }
+        Self { format, quotas: Mutex::default(), left_out }
     }
 
     fn take(&self, kind: Identifier) -> Option<u64> {
-        let now_ms = self.began.elapsed().as_millis() as u64;
         let mut quotas = self.quotas.lock().unwrap_or_else(PoisonError::into_inner);
-        let taken = quotas.entry(kind).or_default().take(now_ms);
+        let taken = quotas.entry(kind).or_default().take(mono_ms());
         if taken.is_none() {
             self.left_out.0.fetch_add(1, Ordering::Relaxed);
         }

@@ -58,6 +58,14 @@ fn lock(tls: &Mutex<ClientConnection>) -> MutexGuard<'_, ClientConnection> {
     tls.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Writes all that TLS has to say.
+fn say(tls: &mut ClientConnection, mut socket: &TcpStream) -> io::Result<()> {
+    while tls.wants_write() {
+        tls.write_tls(&mut socket)?;
+    }
+    Ok(())
+}
+
 impl Read for Stream {
     fn read(&mut self, plain: &mut [u8]) -> io::Result<usize> {
         let Some(shared) = &self.tls else { return self.socket.read(plain) };
@@ -79,9 +87,7 @@ impl Read for Stream {
             let taken = tls.read_tls(&mut &self.sealed[..])?;
             self.sealed.drain(..taken);
             tls.process_new_packets().map_err(io::Error::other)?;
-            while tls.wants_write() {
-                tls.write_tls(&mut self.socket)?;
-            }
+            say(&mut tls, &self.socket)?;
         }
     }
 }
@@ -91,9 +97,7 @@ impl Write for Stream {
         let Some(shared) = &self.tls else { return self.socket.write(plain) };
         let mut tls = lock(shared);
         let taken = tls.writer().write(plain)?;
-        while tls.wants_write() {
-            tls.write_tls(&mut self.socket)?;
-        }
+        say(&mut tls, &self.socket)?;
         Ok(taken)
     }
 
@@ -105,37 +109,19 @@ impl Write for Stream {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rcgen::{CertifiedKey, generate_simple_self_signed};
-    use rustls::crypto::aws_lc_rs::default_provider;
-    use rustls::pki_types::PrivateKeyDer;
-    use rustls::{ClientConfig, RootCertStore, ServerConfig, ServerConnection, StreamOwned};
+    use crate::net::both_ends;
+    use rustls::{ServerConnection, StreamOwned, version};
     use std::net::TcpListener;
     use std::thread::{JoinHandle, spawn};
 
     /// A client that reads what a server writes in records of so many bytes, and then its last word with `more` behind it.
     fn written(records: &'static [usize], more: &'static [u8]) -> (Stream, JoinHandle<()>) {
-        let CertifiedKey { cert, signing_key } =
-            generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-        let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
-        let server = ServerConfig::builder_with_provider(Arc::new(default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![cert.der().clone()], key)
-            .unwrap();
-        let mut roots = RootCertStore::empty();
-        roots.add(cert.der().clone()).unwrap();
-        let client = ClientConfig::builder_with_provider(Arc::new(default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let client = ClientConnection::new(Arc::new(client), "localhost".try_into().unwrap()).unwrap();
+        let (server, client) = both_ends(&[&version::TLS13, &version::TLS12]);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let writing = spawn(move || {
             let (socket, _) = listener.accept().unwrap();
-            let mut line = StreamOwned::new(ServerConnection::new(Arc::new(server)).unwrap(), socket);
+            let mut line = StreamOwned::new(ServerConnection::new(server).unwrap(), socket);
             for length in records {
                 line.write_all(&vec![7; *length]).unwrap();
                 line.flush().unwrap();
