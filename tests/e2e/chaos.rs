@@ -3,11 +3,11 @@
 //!
 //! What needs root, or a package of Debian's, runs only with `COREPOST_TEST=all`.
 
-use crate::support::{Api, Place, Server, Session, eventually, eventually_in, send};
+use crate::support::{Api, Kept, Place, Server, Session, eventually, eventually_in, send};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// Whether everything is to be run.
@@ -224,21 +224,10 @@ fn a_clock_that_jumps_moves_no_message_and_ends_no_session() {
 }
 
 /// Somebody else's work on a CPU.
-struct Hog(Child);
-
-impl Hog {
-    fn on(cpu: usize) -> Self {
-        let mut command = Command::new("taskset");
-        command.args(["-c", &cpu.to_string(), "sh", "-c", "while :; do :; done"]).stdin(Stdio::null());
-        Self(command.spawn().expect("this test needs taskset"))
-    }
-}
-
-impl Drop for Hog {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+fn hog(cpu: usize) -> Kept {
+    let mut command = Command::new("taskset");
+    command.args(["-c", &cpu.to_string(), "sh", "-c", "while :; do :; done"]).stdin(Stdio::null());
+    Kept(command.spawn().expect("this test needs taskset"))
 }
 
 #[test]
@@ -248,7 +237,7 @@ fn with_half_of_its_cpu_it_is_slower_and_nobody_is_taken_for_dead() {
     let serve = serve.with("ping-interval", "2s").with("pong-timeout", "8s");
     let server = serve.start();
     let mut bob = Session::open(server.addr, "client=bob");
-    let hogs = [Hog::on(0), Hog::on(0)];
+    let hogs = [hog(0), hog(0)];
     let heard = std::thread::spawn(move || bob.bodies(MESSAGES as usize));
     let mut api = server.api();
     for batch in 0..MESSAGES / 100 {
@@ -345,14 +334,14 @@ fn what_is_taken_of_its_cpu_is_told_apart_from_what_it_does_with_it() {
     let server = group.as_ref().map_or_else(|_| place.start(), |group| group.start(&place));
     let mut bob = Session::open(server.addr, "client=bob");
     // Where this process may make no group, a crowd takes as much.
-    let _hogs: Vec<Hog> = match &group {
+    let _hogs: Vec<Kept> = match &group {
         Ok(group) => {
             group.leave_a_tenth_of_a_cpu();
             Vec::new()
         }
         Err(error) => {
             eprintln!("{error}: no quota but a crowd takes the CPU");
-            (0..40).map(|_| Hog::on(0)).collect()
+            (0..40).map(|_| hog(0)).collect()
         }
     };
     let (mut api, mut published) = (server.api(), 0);

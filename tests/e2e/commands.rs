@@ -1,14 +1,14 @@
 //! `corepost listen`, `send` and `token` against a server, as somebody uses them.
 
-use crate::support::{PATIENCE, Place, Server, Session, corepost, eventually_in, finish, token};
+use crate::support::{Kept, PATIENCE, Place, Server, Session, corepost, eventually_in, finish, token};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 
 /// `listen`, with what it prints.
 struct Listener {
-    child: Child,
+    child: Kept,
     lines: Arc<Mutex<Vec<String>>>,
 }
 
@@ -22,7 +22,7 @@ impl Listener {
                 shared.lock().unwrap().push(line);
             }
         });
-        Self { child, lines }
+        Self { child: Kept(child), lines }
     }
 
     fn frames(&self, kind: &str) -> Vec<Value> {
@@ -42,18 +42,11 @@ impl Listener {
 
     /// Ends it as Ctrl-C does.
     fn interrupt(mut self) -> i32 {
-        let pid = self.child.id();
+        let pid = self.child.0.id();
         Command::new("sh").arg("-c").arg(format!("kill -INT {pid}")).status().unwrap();
-        let stdin = self.child.stdin.take();
+        let stdin = self.child.0.stdin.take();
         drop(stdin);
-        crate::support::wait(&mut self.child).code().unwrap()
-    }
-}
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        crate::support::wait(&mut self.child.0).code().unwrap()
     }
 }
 

@@ -1,10 +1,10 @@
 //! `listen`, `send` and `where` to a server that speaks TLS.
 
-use crate::support::{Api, Place, Secured, Server, corepost, eventually, finish};
+use crate::support::{Api, Kept, Place, Secured, Server, corepost, eventually, finish};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 
 /// The program, which trusts the certificates of this file alone.
 fn trusting(cert: &Path, arguments: &[&str]) -> Command {
@@ -22,16 +22,6 @@ fn url(scheme: &str, host: &str, server: &Server) -> String {
     format!("{scheme}://{host}:{}", server.addr.port())
 }
 
-/// A listener, which is ended with the story.
-struct Listener(Child);
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 #[test]
 fn who_trusts_the_issuer_listens_sends_and_asks() {
     let secured = Secured::new("commands-tls");
@@ -40,7 +30,7 @@ fn who_trusts_the_issuer_listens_sends_and_asks() {
     let heard = secured.place.path("heard");
     let mut listen = trusting(&secured.cert, &["listen", "--as", "bob", "--from", "start", "--url", &wss]);
     listen.stdout(fs::File::create(&heard).unwrap()).stderr(Stdio::null());
-    let _bob = Listener(listen.spawn().unwrap());
+    let _bob = Kept(listen.spawn().unwrap());
     for n in 0..3 {
         let text = format!("sealed {n}, {}", "x".repeat(30_000));
         let sent =

@@ -14,7 +14,7 @@ pub use metrics::Metrics;
 pub use peer::{Got, Peer, frame, http, upgrade_request};
 pub use place::{API_KEY, Place, claims, corepost, is_slow, now_s, token};
 pub use secured::Secured;
-pub use server::{Server, finish, wait};
+pub use server::{Kept, Server, finish, wait};
 pub use session::{Heard, Knock, Session, send};
 pub use tunnel::{client, trusting, tunnel};
 

@@ -131,6 +131,16 @@ impl Drop for Server {
     }
 }
 
+/// A child that is killed, by its own ID, when the story lets go of it.
+pub struct Kept(pub Child);
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// Waits for the end of a child, or kills it and fails.
 pub fn wait(child: &mut Child) -> ExitStatus {
     let deadline = Instant::now() + PATIENCE;
