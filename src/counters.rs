@@ -9,6 +9,20 @@ use crate::words::words;
 pub use histogram::{Bounds, COMMIT_US, Histogram, SIZES, TURN_US};
 
 words! {
+    /// What the log's memory is for: `corepost_memory_bytes{purpose}`.
+    LogMemory {
+        /// Blocks of tables, read and kept for who reads them next.
+        Cache = "log_cache",
+        /// Rows that are in no table yet: their bytes, not what keeps them in order.
+        Memtables = "log_memtables",
+        /// Of each table, where its blocks are and which keys it cannot hold.
+        Tables = "log_tables",
+        /// Keys of dedupe windows.
+        Windows = "log_windows",
+    }
+}
+
+words! {
     /// Which part of a message's way was timed: `corepost_end_to_end_seconds{stage}`.
     Stage {
         /// From a send's arrival to its ack.

@@ -3,7 +3,7 @@
 //! Never a label per client, session or address: the number of series depends on the number of cores alone.
 
 use super::report::{CoreMemory, CoreReport, Reports, Topic};
-use crate::counters::{Dropped, Histogram, Refusal, Stage};
+use crate::counters::{Dropped, Histogram, LogMemory, Refusal, Stage};
 use std::borrow::Cow;
 
 /// What kind of number it is.
@@ -301,7 +301,9 @@ pub const FAMILIES: &[Family] = &[
         labels: &["core", "purpose"],
         read: |reports, series| {
             series.words(reports, CoreMemory::ALL, CoreMemory::as_str, |core, purpose| core.memory[purpose]);
-            series.add(["", "log_cache"], reports.log.cache_bytes);
+            for &purpose in LogMemory::ALL {
+                series.add(["", purpose.as_str()], reports.log.memory[purpose as usize]);
+            }
             if let Some(bytes) = reports.resident_bytes {
                 series.add(["", "process"], bytes);
             }

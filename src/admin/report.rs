@@ -1,6 +1,6 @@
 //! What the parts of a node say about themselves: plain numbers, copied at the moment of asking.
 
-use crate::counters::{COMMIT_US, Counters, Histogram, SIZES, Stage, TURN_US};
+use crate::counters::{COMMIT_US, Counters, Histogram, LogMemory, SIZES, Stage, TURN_US};
 use crate::words::words;
 
 words! {
@@ -125,8 +125,8 @@ pub struct LogReport {
     pub records_written: u64,
     /// Bytes retained.
     pub retained_bytes: u64,
-    /// Memory of its caches.
-    pub cache_bytes: u64,
+    /// Bytes by [`LogMemory`].
+    pub memory: [u64; LogMemory::ALL.len()],
 }
 
 impl Default for LogReport {
@@ -137,7 +137,7 @@ impl Default for LogReport {
             batch_records: Histogram::new(SIZES),
             records_written: 0,
             retained_bytes: 0,
-            cache_bytes: 0,
+            memory: [0; LogMemory::ALL.len()],
         }
     }
 }

@@ -130,6 +130,11 @@ impl Dedupe {
         self.window.len()
     }
 
+    /// What remembering them takes.
+    pub fn bytes(&self) -> usize {
+        self.window.capacity() * size_of::<Seen>() + self.slots.capacity() * size_of::<Slot>()
+    }
+
     /// Whether nothing is remembered.
     pub fn is_empty(&self) -> bool {
         self.window.is_empty()
@@ -258,8 +263,12 @@ mod tests {
             assert!(!dedupe.apply(Some(key), offset, offset / 1_000));
         }
         assert_eq!(dedupe.len() as u64, DEDUPE_OFFSETS + 1);
-        let bytes = dedupe.window.capacity() * size_of::<Seen>() + dedupe.slots.len() * 4;
-        assert!(bytes <= dedupe.len() * 40, "{bytes} bytes for {} keys", dedupe.len());
+        assert!(
+            dedupe.bytes() <= dedupe.len() * 40,
+            "{} bytes for {} keys",
+            dedupe.bytes(),
+            dedupe.len()
+        );
         let used = dedupe.slots.iter().filter(|&&slot| slot != Slot::FREE).count();
         assert_eq!(used, dedupe.len(), "what was forgotten left its slot");
         assert!(dedupe.apply(Some(DedupeKey(u128::from(2 * DEDUPE_OFFSETS) << 40)), 3 * DEDUPE_OFFSETS, 400));

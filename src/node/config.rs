@@ -100,11 +100,6 @@ impl NodeConfig {
         visit.map_err(|error| tracing::warn!(cpus = %self.backplane_cpus, %error, "threads about Kafka run anywhere")).ok()
     }
 
-    pub(super) fn cache_bytes(&self) -> u64 {
-        let own = self.log.as_ref().map(|(_, options)| options.cache_bytes);
-        own.or(self.cluster.as_ref().map(|cluster| cluster.cache_bytes)).unwrap_or(0)
-    }
-
     pub(super) fn cores(&self) -> usize {
         usize::from(self.settings.topology.cores())
     }

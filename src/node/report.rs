@@ -59,7 +59,6 @@ impl Running {
         build: Vec<(&'static str, String)>,
     ) -> Sources {
         let (addresses, log, life) = (self.addresses.0.clone(), self.log().cloned(), self.life.clone());
-        let cache_bytes = self.cache_bytes;
         let shown = self.posting.as_ref().map(|posting| Arc::clone(posting.shown()));
         Sources {
             cores: addresses.len() as u16,
@@ -72,7 +71,7 @@ impl Running {
                 }
             }),
             log: Box::new(move || {
-                log.as_ref().map_or_else(LogReport::default, |log| log_report(log, cache_bytes))
+                log.as_ref().map_or_else(LogReport::default, |log| log_report(log))
             }),
             phase: Box::new(move || life.phase()),
             drain,
@@ -123,15 +122,15 @@ impl Core {
     }
 }
 
-fn log_report(log: &Log, cache_bytes: u64) -> LogReport {
+fn log_report(log: &Log) -> LogReport {
     match log {
-        Log::Embedded(log) => own_log_report(log, cache_bytes),
-        Log::Kafka(log) => kafka_log_report(log, cache_bytes),
+        Log::Embedded(log) => own_log_report(log),
+        Log::Kafka(log) => kafka_log_report(log),
     }
 }
 
 /// What keeps it from taking messages is told with the cluster.
-fn kafka_log_report(log: &KafkaLog, cache_bytes: u64) -> LogReport {
+fn kafka_log_report(log: &KafkaLog) -> LogReport {
     let (reading, appends) = (log.health().read(), log.appender().health().read());
     LogReport {
         trouble: None,
@@ -139,11 +138,11 @@ fn kafka_log_report(log: &KafkaLog, cache_bytes: u64) -> LogReport {
         batch_records: appends.commit_records,
         records_written: appends.written,
         retained_bytes: reading.bytes,
-        cache_bytes,
+        memory: reading.memory,
     }
 }
 
-fn own_log_report(log: &Embedded, cache_bytes: u64) -> LogReport {
+fn own_log_report(log: &Embedded) -> LogReport {
     let reading = log.health().read();
     LogReport {
         trouble: match reading.trouble {
@@ -157,6 +156,6 @@ fn own_log_report(log: &Embedded, cache_bytes: u64) -> LogReport {
         batch_records: Histogram::of(SIZES, &reading.commit_records, reading.commit_records_sum),
         records_written: reading.rows,
         retained_bytes: reading.bytes,
-        cache_bytes,
+        memory: reading.memory,
     }
 }

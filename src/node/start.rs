@@ -44,7 +44,6 @@ pub struct Running {
     pub(super) posting: Option<Posting>,
     guard: Option<Guard>,
     endings: Endings,
-    pub(super) cache_bytes: u64,
     pub(super) life: Life,
     pub(super) gate: Arc<Gate>,
     /// The cores have ended: nobody takes what the log tells.
@@ -188,7 +187,6 @@ impl Node {
             posting,
             guard,
             endings,
-            cache_bytes: config.cache_bytes(),
             life,
             gate: Arc::new(gate(config)),
             over,

@@ -226,6 +226,11 @@ impl Tail {
         self.freshness.end().saturating_sub(self.fold.next)
     }
 
+    /// What its dedupe windows take: one, and another one while history is read.
+    pub fn window_bytes(&self) -> usize {
+        self.fold.bytes() + self.filling.as_ref().map_or(0, |filling| filling.fold.bytes())
+    }
+
     /// Coverage: where it begins and ends.
     pub fn coverage(&self) -> (u64, u64) {
         (self.from, self.fold.next.max(self.apply_from))

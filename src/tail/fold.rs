@@ -40,6 +40,11 @@ impl Fold {
         Ok(self.dedupe.apply(key, place.offset, at_ms))
     }
 
+    /// What remembering what was read takes.
+    pub fn bytes(&self) -> usize {
+        self.dedupe.bytes()
+    }
+
     fn epoch(&mut self, place: Place) -> Result<(), Over> {
         // Whether a store fits shows at its last record: where that is the same, all before it are.
         if place.offset < self.remembered {

@@ -47,7 +47,7 @@ pub struct Fill {
 #[derive(Debug)]
 pub(super) struct Filling {
     fill: Fill,
-    fold: Fold,
+    pub(super) fold: Fold,
     /// The last record before the rows: what names the position at which they begin.
     before: Option<u64>,
     /// The newest damaged record.

@@ -1,5 +1,6 @@
 //! How the log is: plain atomics that the log's threads write and anybody reads.
 
+use crate::backplane::store::memory::{self, Memory};
 use crate::counters::{Bounds, COMMIT_US, SIZES};
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 
@@ -35,6 +36,7 @@ pub struct Health {
     commit_records: Histogram<{ SIZES.len() + 1 }>,
     pub(super) rows: AtomicU64,
     pub(super) bytes: AtomicU64,
+    pub(super) memory: Memory,
     pub(super) damaged: AtomicU64,
     pub(super) reads: AtomicU64,
     pub(super) swept: AtomicU64,
@@ -57,6 +59,8 @@ pub struct HealthReading {
     pub rows: u64,
     /// Bytes (key + headers + body) retained.
     pub bytes: u64,
+    /// What it takes of memory, as of a moment ago.
+    pub memory: memory::Bytes,
     /// Reads that met a damaged row.
     pub damaged: u64,
     /// Reads answered.
@@ -86,6 +90,7 @@ impl Health {
             commit_records_sum: self.commit_records.sum.load(Relaxed),
             rows: self.rows.load(Relaxed),
             bytes: self.bytes.load(Relaxed),
+            memory: self.memory.read(),
             damaged: self.damaged.load(Relaxed),
             reads: self.reads.load(Relaxed),
             swept: self.swept.load(Relaxed),

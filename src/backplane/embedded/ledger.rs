@@ -10,7 +10,9 @@ use super::options::{Options, Recovered};
 use super::sweep::Sweep;
 use super::view::{Bucket, View};
 use crate::backplane::store::database::{Store, StoreError};
+use crate::backplane::store::memory;
 use crate::backplane::tidings::Tidings;
+use crate::counters::LogMemory;
 use crate::limits::{DEDUPE_MS, STORE_BUCKETS_MOST, STORE_CHECKPOINT_MS, STORE_CHECKPOINT_RECORDS};
 use crate::log::{Append, Dedupe, Epochs, Revocation, Ticket};
 use crate::model::Partition;
@@ -101,6 +103,14 @@ impl Ledger {
     /// Bytes of all buckets.
     pub fn bytes(&self) -> u64 {
         self.buckets.iter().map(|bucket| bucket.bytes).sum()
+    }
+
+    /// What it takes of memory.
+    pub fn memory(&self) -> memory::Bytes {
+        let buckets = self.buckets.iter().map(|bucket| &bucket.keyspace);
+        let mut bytes = self.store.memory(buckets.chain([&self.commits]));
+        bytes[LogMemory::Windows as usize] = self.dedupe.iter().map(|dedupe| dedupe.bytes() as u64).sum();
+        bytes
     }
 
     /// Makes one commit of these commands, in their order, and says what is to be told of it.

@@ -197,6 +197,7 @@ impl Writer {
 
     fn expire(&mut self) -> Result<(), StoreError> {
         let Some(ledger) = &mut self.ledger else { return Ok(()) };
+        self.shared.health.memory.set(ledger.memory());
         ledger.forget_commits()?;
         let dropped = ledger.expire()?;
         if dropped.is_empty() {

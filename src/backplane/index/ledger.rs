@@ -9,6 +9,7 @@ use super::options::IndexOptions;
 use super::values::{Erase, Portion, Put};
 use super::view::{Held, View};
 use crate::backplane::store::database::{Store, StoreError};
+use crate::backplane::store::memory;
 use crate::backplane::store::random;
 use crate::backplane::store::rows::{MailboxKey, Row};
 use crate::log::Epochs;
@@ -49,6 +50,11 @@ impl Ledger {
     /// Bytes of all buckets.
     pub fn bytes(&self) -> u64 {
         self.buckets.all().iter().map(|bucket| bucket.bytes).sum()
+    }
+
+    /// What it takes of memory.
+    pub fn memory(&self) -> memory::Bytes {
+        self.store.memory(self.buckets.all().iter().map(|bucket| &bucket.keyspace))
     }
 
     pub fn show(&mut self, partition: Partition, epochs: Epochs) {

@@ -28,6 +28,7 @@ pub use values::{Coverage, Cut, Erase, Kept, Opened, Portion, Put, Wiped};
 
 use super::store::database::StoreError;
 use super::store::directory::{Directory, Kind};
+use super::store::memory;
 use super::store::open_error::OpenError;
 use super::store::sight::Sight;
 use crate::limits::STORE_PROBE_BYTES;
@@ -114,6 +115,11 @@ impl Index {
     /// Key, headers and body of all rows that are on the disk, those included that are not found any more.
     pub fn bytes(&self) -> u64 {
         self.ledger.as_ref().map_or(0, Ledger::bytes)
+    }
+
+    /// What it takes of memory.
+    pub fn memory(&self) -> memory::Bytes {
+        self.ledger.as_ref().map_or(memory::Bytes::default(), Ledger::memory)
     }
 
     /// Whether it takes anything.

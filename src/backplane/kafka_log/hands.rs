@@ -13,7 +13,9 @@ use super::watch;
 use super::{Deliver, KafkaHealth, KafkaLogOptions};
 use crate::backplane::index::{Index, IndexError, Kept, Opened};
 use crate::backplane::kafka::{Bell, ReadAt, Told, Trouble};
+use crate::backplane::store::memory;
 use crate::backplane::tidings::Tidings;
+use crate::counters::LogMemory;
 use crate::host::{mono_ms, unix_ms};
 use crate::limits::{
     FRESH_MS, KAFKA_BEGIN_AGAIN_MS, KAFKA_GROUND_MS, KAFKA_WATCH_MS, RETRY_UNAVAILABLE_MS, STORE_REOPEN_MS,
@@ -248,6 +250,7 @@ impl Hands {
             self.next_lags = now + Duration::from_millis(KAFKA_WATCH_MS);
             *self.health.lags() = self.parts.values().filter_map(Part::lag).collect();
             self.health.troubled(self.states.trouble());
+            self.health.memory.set(self.memory());
         }
         if now >= self.next_begin {
             self.next_begin = now + Duration::from_millis(KAFKA_BEGIN_AGAIN_MS);
@@ -262,6 +265,13 @@ impl Hands {
             self.next_reopen = now + Duration::from_millis(STORE_REOPEN_MS);
             self.reopen();
         }
+    }
+
+    fn memory(&self) -> memory::Bytes {
+        let mut bytes = self.index.memory();
+        let tails = self.parts.values().filter_map(|part| part.tail.as_ref());
+        bytes[LogMemory::Windows as usize] = tails.map(|tail| tail.window_bytes() as u64).sum();
+        bytes
     }
 
     /// Buckets that are older than retention go.

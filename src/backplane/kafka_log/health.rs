@@ -1,6 +1,7 @@
 //! How the log is: plain atomics that the follower writes and anybody reads.
 
 use crate::backplane::kafka::Trouble;
+use crate::backplane::store::memory::{self, Memory};
 use crate::tail::{Over, Unfit};
 use crate::words::words;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -42,6 +43,7 @@ pub struct KafkaHealth {
     pub(super) reread: [AtomicU64; Reread::ALL.len()],
     pub(super) rows: AtomicU64,
     pub(super) bytes: AtomicU64,
+    pub(super) memory: Memory,
     pub(super) owned: AtomicU64,
     pub(super) served: AtomicU64,
     pub(super) fresh: AtomicU64,
@@ -76,6 +78,8 @@ pub struct KafkaReading {
     pub rows: u64,
     /// Bytes that it holds.
     pub bytes: u64,
+    /// What the index and the dedupe windows take of memory, as of a moment ago.
+    pub memory: memory::Bytes,
     /// Partitions that are this node's.
     pub owned: u64,
     /// Of these, those that it serves.
@@ -118,6 +122,7 @@ impl KafkaHealth {
             reread: self.reread.each_ref().map(read),
             rows: read(&self.rows),
             bytes: read(&self.bytes),
+            memory: self.memory.read(),
             owned: read(&self.owned),
             served: read(&self.served),
             fresh: read(&self.fresh),

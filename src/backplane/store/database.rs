@@ -3,6 +3,8 @@
 use super::background::in_background;
 use super::directory::{Directory, sync_dir};
 use super::journal::{self, Tail};
+use super::memory::Bytes;
+use crate::counters::LogMemory;
 use crate::limits::{STORE_FILES, STORE_JOURNAL_BYTES, STORE_MEMTABLES};
 use crate::model::Durability;
 use fjall::{
@@ -132,6 +134,19 @@ impl Store {
     /// Makes everything committed survive a power cut.
     pub fn sync(&self) -> Result<(), StoreError> {
         Ok(self.db.persist(PersistMode::SyncAll)?)
+    }
+
+    /// What it takes of memory with these keyspaces and its own.
+    pub fn memory<'a>(&'a self, keyspaces: impl Iterator<Item = &'a Keyspace>) -> Bytes {
+        let mut bytes = Bytes::default();
+        bytes[LogMemory::Cache as usize] = self.db.cache_size();
+        for tree in keyspaces.chain([&self.meta]).map(|keyspace| &keyspace.tree) {
+            // Those included that are written, and that somebody may still read.
+            bytes[LogMemory::Memtables as usize] += tree.version_memtable_size_sum();
+            let kept = tree.pinned_filter_size() + tree.pinned_block_index_size();
+            bytes[LogMemory::Tables as usize] += kept as u64;
+        }
+        bytes
     }
 
     /// One view of everything.

@@ -9,6 +9,7 @@ pub mod database;
 pub mod directory;
 mod journal;
 pub mod mailbox;
+pub mod memory;
 pub mod open_error;
 pub mod readers;
 pub mod rows;
