@@ -51,6 +51,8 @@ impl Buckets {
             bucket.until_ms = bucket.until_ms.max(at_ms.saturating_add(1));
             return Ok(bucket);
         }
+        // The others are mostly over, and who fills history goes from one to the next.
+        self.all.iter().try_for_each(|bucket| store.write_out(&bucket.keyspace))?;
         let begin_ms = at_ms - at_ms % self.bucket_ms;
         let free_from = after.checked_sub(1).map_or(0, |before| self.all[before].until_ms);
         let free_until = self.all.get(after).map_or(u64::MAX, |next| next.from_ms);
