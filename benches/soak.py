@@ -28,11 +28,16 @@ from rounds import cargo, cpu_name, end, metric, once
 
 LIVES, KILLED = 0, 1
 RETENTION = "5m"
+# Half the default: what this load reads of the disk fills it within eight minutes then, and 64 MiB within fourteen, so that
+# its filling would be taken for growth. `--store-cache` has another.
+STORE_CACHE = "32MiB"
 # Seconds between two kills, and until the node is started again.
 KILL_EVERY, DOWN = 150, 3
 # Beyond its minutes a run has so long to settle.
 PATIENCE = 600
 LIMIT = 1.05
+# What of `corepost_memory_bytes` is shown.
+PURPOSES = ("recent", "buffers", "outbound", "appends", "log_cache", "log_memtables", "log_tables", "log_windows")
 # Descriptors that a node may have more than before anybody came: files of its store.
 MORE_DESCRIPTORS = 64
 
@@ -51,7 +56,8 @@ class Soaked:
     def start(self):
         """On the addresses that it had before."""
         self.node = Node([self.options.corepost, "serve", "--listen", self.address, "--admin", self.admin,
-                          "--retention", RETENTION, *shared_host(self.ordinal), "--drain-window", "0s",
+                          "--retention", RETENTION, "--store-cache", self.options.store_cache,
+                          *shared_host(self.ordinal), "--drain-window", "0s",
                           "--data", self.data]).ready()
         self.address, self.admin = self.node.addr, self.node.admin
 
@@ -72,6 +78,12 @@ class Soaked:
     def resident_kib(self):
         with open(f"/proc/{self.node.process.pid}/status", encoding="utf-8") as status:
             return next(int(line.split()[1]) for line in status if line.startswith("VmRSS:"))
+
+    def purposes_kib(self):
+        """What it says that its memory is for, all cores together."""
+        def of(purpose):
+            return metric(self.node.admin, "corepost_memory_bytes", f'purpose="{purpose}"')
+        return {purpose: of(purpose) / 1024 for purpose in PURPOSES}
 
     def open_descriptors(self):
         return len(os.listdir(f"/proc/{self.node.process.pid}/fd"))
@@ -95,11 +107,13 @@ class Soaked:
 
 
 def watch(lives, killed, minutes):
-    """Memory once a second, and the kills. Returns `[(minute, KiB)]`."""
-    began, memory = time.monotonic(), []
+    """Memory once a second, what it is for once a minute, and the kills. Returns `[(minute, KiB)]` and `[{purpose: KiB}]`."""
+    began, memory, purposes = time.monotonic(), [], []
     kill_at = KILL_EVERY
     while (passed := time.monotonic() - began) < minutes * 60:
         memory.append((passed / 60, lives.resident_kib()))
+        if passed >= (len(purposes) + 1) * 60:
+            purposes.append(lives.purposes_kib())
         # The last one is far enough from the end that all is settled by then.
         if passed >= kill_at and passed < minutes * 60 - 30:
             killed.kill()
@@ -107,7 +121,7 @@ def watch(lives, killed, minutes):
         if lives.crowd.poll() or killed.crowd.poll():
             break
         time.sleep(1)
-    return memory
+    return memory, purposes
 
 
 def medians(memory, minutes):
@@ -136,13 +150,13 @@ def soak(options, scratch):
     try:
         for node in nodes:
             node.load()
-        memory = watch(*nodes, options.minutes)
+        memory, purposes = watch(*nodes, options.minutes)
         reports = [node.report() for node in nodes]
     finally:
         for node in nodes:
             node.stop()
     if options.json:
-        Path(options.json).write_text(json.dumps({"nodes": reports, "memory": memory}), encoding="utf-8")
+        Path(options.json).write_text(json.dumps({"nodes": reports, "memory": memory, "purposes": purposes}), encoding="utf-8")
     early, late = medians(memory, options.minutes)
     wrong = [f"node {n}: {fault}" for n, report in enumerate(reports) for fault in faults(report)]
     print(f"`benches/soak.py {' '.join(sys.argv[1:])}`, {cpu_name()}, Linux {os.uname().release}, {time.strftime('%Y-%m-%d')}")
@@ -156,6 +170,8 @@ def soak(options, scratch):
     print("\nby minute, MiB: " + " ".join(
         f"{statistics.median(kib for minute, kib in memory if int(minute) == n) / 1024:.0f}"
         for n in sorted({int(minute) for minute, _ in memory})))
+    for purpose in PURPOSES:
+        print(f"of that {purpose}: " + " ".join(f"{at[purpose] / 1024:.0f}" for at in purposes))
     print("\n" + ("Everything is accounted for." if not wrong else "**Not accounted for:** " + "; ".join(wrong)))
     return 0 if not wrong and late <= LIMIT * early else 1
 
@@ -165,6 +181,7 @@ def main():
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--sockets", type=int, default=1_000, help="clients of each node")
     parser.add_argument("--rate", type=int, default=300, help="messages a second to each, floods apart")
+    parser.add_argument("--store-cache", default=STORE_CACHE, help="memory for blocks of each node's store")
     parser.add_argument("--json", metavar="FILE", help="where all of it is written too: reports, and memory by minute and KiB")
     parser.add_argument("--dir", help="where data directories are made; a disk, not memory")
     parser.add_argument("--corepost", help="a binary instead of building one")
