@@ -70,9 +70,7 @@ impl Running {
                     _ => None,
                 }
             }),
-            log: Box::new(move || {
-                log.as_ref().map_or_else(LogReport::default, |log| log_report(log))
-            }),
+            log: Box::new(move || log.as_ref().map_or_else(LogReport::default, log_report)),
             phase: Box::new(move || life.phase()),
             drain,
             lines_left_out: Box::new(lines_left_out),
