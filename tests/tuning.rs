@@ -4,14 +4,15 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 use corepost::admin::{self, CLUSTER_FAMILIES, FAMILIES};
-use corepost::tune::{Kind, Size, knobs, sysctl_profile, table};
+use corepost::tune::{Kind, Size, knobs, limits_profile, sysctl_profile, table};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-const SYSCTLS: &str = "etc/sysctl.d/90-corepost.conf";
-const LIMITS: &str = "etc/security/limits.d/90-corepost.conf";
+const SYSCTLS: &str = "etc/sysctl.d/99-zz-corepost.conf";
+const LIMITS: &str = "etc/security/limits.d/99-zz-corepost.conf";
+const BEFORE: &str = "etc/sysctl.d/99-zz-corepost.before";
 
 /// A host of files, badly set.
 struct Bad(PathBuf);
@@ -28,7 +29,10 @@ impl Bad {
              Max locked memory         unlimited            unlimited            bytes     \n",
         );
         for (name, value) in [
+            ("fs/nr_open", "1048576"),
             ("net/core/somaxconn", "128"),
+            ("net/core/netdev_max_backlog", "500"),
+            ("net/ipv4/tcp_max_syn_backlog", "128"),
             ("net/ipv4/tcp_mem", "1\t2\t3"),
             ("net/ipv4/tcp_syncookies", "1"),
             ("kernel/io_uring_disabled", "2"),
@@ -101,7 +105,7 @@ fn a_badly_set_host_is_told_what_why_and_how() {
         "a large host, up to 250,000 sockets (this host has 32 GiB of memory; --size chooses otherwise)",
         "run: sysctl -w net.core.somaxconn=4096",
         "run: sysctl -w net.ipv4.tcp_mem=\"196608 262144 524288\"",
-        "run: a line `* hard nofile 300000` in /etc/security/limits.d, or systemd's LimitNOFILE=",
+        "run: a line `* hard nofile 524288` in /etc/security/limits.d, or systemd's LimitNOFILE=",
         "run: echo madvise > /sys/kernel/mm/transparent_hugepage/enabled",
         "performance/powersave   wanted: performance",
         "why: connections that wait to be accepted",
@@ -111,6 +115,7 @@ fn a_badly_set_host_is_told_what_why_and_how() {
     }
     let large = host.json(&[]);
     assert_eq!(state(&large, "net.ipv4.tcp_syncookies"), "well");
+    assert_eq!(state(&large, "net.ipv4.tcp_max_syn_backlog"), "free", "with syncookies it does not count");
     assert_eq!(state(&large, "net.netfilter.nf_conntrack_max"), "absent");
     assert_eq!(state(&large, "locked memory"), "well");
     assert_eq!(state(&large, "deepest C-state (µs)"), "free", "nobody asks for it there");
@@ -119,40 +124,144 @@ fn a_badly_set_host_is_told_what_why_and_how() {
     assert_eq!(host.json(&["--max-connections", "5000"])["size"], "small");
 }
 
+/// The lines of a file of ours, but for its head.
+fn lines(text: &str) -> Vec<&str> {
+    text.lines().skip(1).collect()
+}
+
+fn succeeds(output: &Output) {
+    assert_eq!(output.status.code(), Some(0), "{}", text(output));
+}
+
+fn fails(output: &Output, because: &str) {
+    assert!(output.status.code() == Some(1) && text(output).contains(because), "{because}: {}", text(output));
+}
+
 #[test]
 fn what_is_applied_holds_and_is_taken_back_to_what_was_there_before_the_first_time() {
     let host = Bad::new("applied");
     let applied = host.tune(&["--apply"]);
-    assert_eq!(applied.status.code(), Some(0), "{}", text(&applied));
+    succeeds(&applied);
     assert!(text(&applied).contains("set net.core.somaxconn = 4096"), "{}", text(&applied));
     let large = host.json(&[]);
-    for setting in ["net.core.somaxconn", "net.ipv4.tcp_mem"] {
+    for setting in ["net.core.somaxconn", "net.core.netdev_max_backlog"] {
         assert_eq!(state(&large, setting), "well", "{setting}");
     }
     assert_eq!(state(&large, "kernel.io_uring_disabled"), "mend", "somebody may have meant it");
+    assert_eq!(
+        state(&large, "net.ipv4.tcp_mem"),
+        "mend",
+        "how much there is to share is an operator's to say"
+    );
     assert_eq!(state(&large, "transparent huge pages"), "mend", "that is a command to run");
-    let (sysctls, limits) = (host.read(SYSCTLS), host.read(LIMITS));
-    let lines = |text: &str| text.lines().skip(1).map(str::to_owned).collect::<Vec<_>>();
-    assert_eq!(lines(&sysctls), ["net.core.somaxconn = 4096", "net.ipv4.tcp_mem = 196608 262144 524288"]);
-    assert_eq!(
-        lines(&limits),
-        ["* hard nofile 300000", "root hard nofile 300000"],
-        "memlock is better than ours"
-    );
+    let sysctls = host.read(SYSCTLS);
+    assert_eq!(lines(&sysctls), ["net.core.somaxconn = 4096", "net.core.netdev_max_backlog = 10000"]);
+    // memlock is better than ours, and systemd grants more files than the 300,000 that are wanted.
+    assert_eq!(lines(&host.read(LIMITS)), ["* hard nofile 524288", "root hard nofile 524288"]);
     // For more sockets, and then back to what was there before both.
-    assert_eq!(host.tune(&["--apply", "--size", "huge"]).status.code(), Some(0));
-    assert_eq!(host.read("proc/sys/net/ipv4/tcp_mem"), "786432 1048576 2097152");
+    succeeds(&host.tune(&["--apply", "--size", "huge"]));
+    assert_eq!(host.read("proc/sys/net/core/netdev_max_backlog"), "30000");
     assert!(host.read(SYSCTLS).contains("net.core.somaxconn = 4096"), "what was set before stays set");
-    let reverted = host.tune(&["--revert"]);
-    assert_eq!(reverted.status.code(), Some(0), "{}", text(&reverted));
-    assert_eq!(host.read("proc/sys/net/core/somaxconn"), "128");
-    assert_eq!(host.read("proc/sys/net/ipv4/tcp_mem"), "1 2 3");
-    assert_eq!(host.read("proc/sys/kernel/io_uring_disabled"), "2");
-    assert_eq!(
-        host.read("etc/sysctl.d/90-corepost.conf") + &host.read("etc/security/limits.d/90-corepost.conf"),
-        ""
+    assert!(
+        host.read(SYSCTLS).contains("fs.nr_open = 4194304"),
+        "what is granted needs it at the next boot, too"
     );
+    assert_eq!(lines(&host.read(LIMITS)), ["* hard nofile 3000000", "root hard nofile 3000000"]);
+    succeeds(&host.tune(&["--revert"]));
+    for (name, before) in [
+        ("fs/nr_open", "1048576"),
+        ("net/core/somaxconn", "128"),
+        ("net/core/netdev_max_backlog", "500"),
+        ("kernel/io_uring_disabled", "2"),
+    ] {
+        assert_eq!(host.read(&format!("proc/sys/{name}")), before, "{name}");
+    }
+    assert_eq!(host.read(SYSCTLS) + &host.read(LIMITS) + &host.read(BEFORE), "");
     assert_eq!(text(&host.tune(&["--revert"])), "nothing to do\n");
+}
+
+/// A limit of open files above `fs.nr_open` lets nobody log in, root included.
+#[test]
+fn who_applies_for_fewer_sockets_later_loses_nothing_and_everybody_can_log_in() {
+    let host = Bad::new("fewer");
+    succeeds(&host.tune(&["--apply", "--size", "huge"]));
+    host.write("proc/sys/net/ipv4/tcp_syncookies", "0\n");
+    succeeds(&host.tune(&["--apply", "--size", "small"]));
+    let sysctls = host.read(SYSCTLS);
+    for line in ["fs.nr_open = 4194304", "net.core.netdev_max_backlog = 30000", "net.ipv4.tcp_syncookies = 1"]
+    {
+        assert!(sysctls.contains(line), "{line}: {sysctls}");
+    }
+    assert_eq!(lines(&host.read(LIMITS)), ["* hard nofile 3000000", "root hard nofile 3000000"]);
+}
+
+#[test]
+fn nobody_is_granted_less_than_before_nor_more_than_the_kernel_gives() {
+    let host = Bad::new("granted");
+    host.write("etc/security/limits.conf", "# * hard nofile 1\nroot - nofile 900000\nbob hard nofile 5\n");
+    succeeds(&host.tune(&["--apply"]));
+    assert_eq!(lines(&host.read(LIMITS)), ["* hard nofile 900000", "root hard nofile 900000"]);
+
+    let host = Bad::new("given");
+    // It cannot be set here.
+    fs::remove_file(host.0.join("proc/sys/fs/nr_open")).unwrap();
+    fails(
+        &host.tune(&["--apply", "--size", "huge"]),
+        "cannot grant 3000000 open files, for fs.nr_open is 1048576",
+    );
+    assert_eq!(lines(&host.read(LIMITS)), ["* hard nofile 1048576", "root hard nofile 1048576"]);
+}
+
+#[test]
+fn files_of_somebody_else_are_neither_written_over_nor_taken_away() {
+    for file in [SYSCTLS, LIMITS, BEFORE] {
+        let host = Bad::new("foreign");
+        host.write(file, "net.core.somaxconn = 1024\n");
+        fails(&host.tune(&["--apply"]), "give it another name, or remove it; nothing was changed");
+        assert_eq!(host.read("proc/sys/net/core/somaxconn"), "128");
+        let _ = host.tune(&["--revert"]);
+        assert_eq!(host.read(file), "net.core.somaxconn = 1024", "{file}");
+    }
+}
+
+#[test]
+fn what_the_host_refuses_is_told_and_hinders_nothing_else() {
+    let host = Bad::new("partly");
+    // A sysctl that not even root may write, and that says another number than the one that is wanted.
+    let cookies = host.0.join("proc/sys/net/ipv4/tcp_syncookies");
+    fs::remove_file(&cookies).unwrap();
+    std::os::unix::fs::symlink("/proc/sys/kernel/ngroups_max", &cookies).unwrap();
+    let applied = host.tune(&["--apply"]);
+    fails(&applied, "tcp_syncookies may not be written");
+    assert!(text(&applied).contains("--revert takes back"), "{}", text(&applied));
+    assert_eq!(host.read("proc/sys/net/core/netdev_max_backlog"), "10000", "it comes after");
+    assert!(host.read(SYSCTLS).contains("net.core.netdev_max_backlog = 10000"));
+    assert_ne!(host.read(LIMITS), "");
+    succeeds(&host.tune(&["--revert"]));
+    assert_eq!(host.read("proc/sys/net/core/netdev_max_backlog"), "500");
+}
+
+#[test]
+fn what_somebody_else_has_set_since_is_left_and_told() {
+    let host = Bad::new("since");
+    succeeds(&host.tune(&["--apply"]));
+    host.write("proc/sys/net/core/somaxconn", "65535\n");
+    let reverted = host.tune(&["--revert"]);
+    succeeds(&reverted);
+    assert!(text(&reverted).contains("left as it is: net.core.somaxconn = 65535"), "{}", text(&reverted));
+    assert_eq!(host.read("proc/sys/net/core/somaxconn"), "65535");
+    assert_eq!(host.read("proc/sys/net/core/netdev_max_backlog"), "500");
+}
+
+#[test]
+fn a_record_that_cannot_be_read_changes_nothing_and_says_what_to_do() {
+    let host = Bad::new("damaged");
+    succeeds(&host.tune(&["--apply"]));
+    host.write(BEFORE, "");
+    for what in ["--apply", "--revert"] {
+        fails(&host.tune(&[what]), "set back by hand what /etc/sysctl.d/99-zz-corepost.conf and");
+    }
+    assert!(host.read(LIMITS).contains("nofile") && host.read(SYSCTLS).contains("somaxconn"));
 }
 
 #[test]
@@ -183,14 +292,11 @@ fn this_machine_is_judged() {
 #[test]
 fn the_files_under_tuning_say_what_tune_says() {
     let (tuning, knobs) = (Path::new(env!("CARGO_MANIFEST_DIR")).join("tuning"), knobs());
-    let mut files: Vec<(PathBuf, String)> = Size::ALL
-        .map(|size| {
-            (
-                tuning.join(format!("profiles/90-corepost-{}.conf", size.as_str())),
-                sysctl_profile(&knobs, size),
-            )
-        })
-        .into();
+    let profiles = |size: Size| {
+        let path = |what: &str| tuning.join(format!("profiles/{what}-{}.conf", size.as_str()));
+        [(path("90-corepost"), sysctl_profile(&knobs, size)), (path("limits"), limits_profile(&knobs, size))]
+    };
+    let mut files: Vec<(PathBuf, String)> = Size::ALL.into_iter().flat_map(profiles).collect();
     let readme = fs::read_to_string(tuning.join("README.md")).unwrap();
     let (begin, end) = ("<!-- knobs -->\n", "<!-- end -->\n");
     let (before, rest) = readme.split_once(begin).unwrap();

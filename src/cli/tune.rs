@@ -4,7 +4,8 @@ use super::{Exit, Flags, say};
 use crate::config::resolve_sockets;
 use crate::net::{self, Wish};
 use crate::tune::{
-    Applied, ApplyError, Finding, Good, Root, Size, State, apply, judge, knobs, revert, sysctl_profile,
+    Applied, ApplyError, Finding, Good, Root, Size, State, apply, knobs, limits_profile, revert,
+    sysctl_profile,
 };
 use clap::Args;
 use std::fmt::Write;
@@ -18,7 +19,7 @@ Examples:
   corepost tune                            what is not as it should be, with the command that mends it
   corepost tune --size huge --json
   sudo corepost tune --apply               set sysctls and limits now and for the next boot; --revert takes it back
-  corepost tune --profile large            a file for /etc/sysctl.d
+  corepost tune --profile large            a file for /etc/sysctl.d; with --limits one for /etc/security/limits.d
 Exit codes: 0 all is well; 1 something is not, or could not be set; 2 a mistake in the arguments.";
 
 /// Arguments of `tune`.
@@ -39,6 +40,9 @@ pub(super) struct Tune {
     /// Print the sysctls of a size as a file for /etc/sysctl.d
     #[arg(long, value_enum, value_name = "SIZE", conflicts_with_all = ["json", "apply", "revert"])]
     profile: Option<Size>,
+    /// Print the limits of that size instead, as a file for /etc/security/limits.d
+    #[arg(long, requires = "profile")]
+    limits: bool,
     /// Where the host's files begin: for tests
     #[arg(long, default_value = "/", hide = true)]
     root: PathBuf,
@@ -49,7 +53,8 @@ pub(super) struct Tune {
 impl Tune {
     pub(super) fn run(self) -> Exit {
         if let Some(size) = self.profile {
-            return say(&sysctl_profile(&knobs(), size));
+            let profile = if self.limits { limits_profile } else { sysctl_profile };
+            return say(&profile(&knobs(), size));
         }
         let sockets = match resolve_sockets(&self.flags.with_environment()) {
             Ok(sockets) => sockets,
@@ -112,7 +117,7 @@ impl std::fmt::Display for Chosen {
 
 fn find(root: &Root, size: Size) -> Vec<Finding> {
     let knobs = knobs();
-    let mut findings: Vec<Finding> = knobs.iter().map(|knob| judge(knob, root.now(knob), size)).collect();
+    let mut findings: Vec<Finding> = knobs.iter().map(|knob| root.look(knob, size)).collect();
     if root.0 == Path::new("/") {
         findings.push(io_uring());
     }
@@ -161,18 +166,27 @@ fn shown(findings: &[Finding]) -> String {
 }
 
 fn done(set: &str, written: &str, outcome: Result<Applied, ApplyError>) -> Exit {
-    match outcome {
-        Ok(Applied { set: values, files }) => {
-            if values.is_empty() && files.is_empty() {
-                return say("nothing to do\n");
-            }
-            let values = values.iter().map(|(name, value)| format!("{set} {name} = {value}\n"));
-            let files = files.iter().map(|file| format!("{written} {}\n", file.display()));
-            say(&values.chain(files).collect::<String>())
-        }
+    let Applied { set: values, files, left, refused } = match outcome {
+        Ok(applied) => applied,
         Err(error) => {
-            eprintln!("corepost tune: {error}");
-            Exit::Failed
+            eprintln!("corepost tune: {error}; nothing was changed");
+            return Exit::Failed;
         }
+    };
+    let is_nothing = values.is_empty() && files.is_empty();
+    if is_nothing && left.is_empty() && refused.is_empty() {
+        return say("nothing to do\n");
     }
+    let values = values.iter().map(|(name, value)| format!("{set} {name} = {value}\n"));
+    let files = files.iter().map(|file| format!("{written} {}\n", file.display()));
+    let left = left.iter().map(|what| format!("left as it is: {what}\n"));
+    let said = say(&values.chain(files).chain(left).collect::<String>());
+    if refused.is_empty() {
+        return said;
+    }
+    refused.iter().for_each(|error| eprintln!("corepost tune: {error}"));
+    if !is_nothing {
+        eprintln!("corepost tune: what is told above is done; --revert takes back what --apply has done");
+    }
+    Exit::Failed
 }

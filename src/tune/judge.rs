@@ -39,7 +39,7 @@ pub enum State {
 }
 
 /// What to say of a knob that stands at `now`, on a host of this size.
-pub fn judge(knob: &Knob, now: Option<String>, size: Size) -> Finding {
+pub(super) fn judge(knob: &Knob, now: Option<String>, size: Size) -> Finding {
     let wanted = knob.wanted(size);
     let state = match (&now, wanted) {
         (_, None) => State::Free,

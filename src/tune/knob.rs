@@ -1,5 +1,6 @@
 //! One setting of a host, as `tuning/knobs.toml` defines it.
 
+use super::limits;
 use figment::Figment;
 use figment::providers::{Format, Toml};
 use serde::{Deserialize, Serialize};
@@ -14,7 +15,7 @@ pub struct Knob {
     pub kind: Kind,
     /// Where it is read, if the name does not say it.
     pub at: Option<String>,
-    /// Beside a file: one that says 1 where the file does not count.
+    /// Where this says 1 the knob does not count: for a file one beside it, for a sysctl another one.
     pub unless: Option<String>,
     /// Who sets it.
     #[serde(default)]
@@ -145,12 +146,9 @@ impl Knob {
             (Some(command), _) => command.clone(),
             (None, Kind::Sysctl) => format!("sysctl -w {}={}", self.name, quoted(self.value_to_set(wanted))),
             (None, Kind::Limit) => {
-                format!(
-                    "a line `* hard {} {}` in /etc/security/limits.d, or systemd's {}",
-                    self.limit_item(),
-                    self.limit_value(wanted),
-                    self.systemd_item()
-                )
+                let least = limits::least(self, wanted);
+                let (item, by_systemd) = (self.limit_item(), self.systemd_item());
+                format!("a line `* hard {item} {least}` in /etc/security/limits.d, or systemd's {by_systemd}")
             }
             (None, Kind::File) => String::new(),
         }
@@ -177,9 +175,9 @@ impl Knob {
     }
 
     /// Its value in limits.conf(5), which counts memory in KiB.
-    pub fn limit_value(&self, wanted: &str) -> String {
+    pub fn limit_value(&self, wanted: &str) -> u64 {
         let number = wanted.parse::<u64>().unwrap_or_default();
-        if self.limit_item() == "memlock" { (number >> 10).to_string() } else { wanted.to_owned() }
+        if self.limit_item() == "memlock" { number >> 10 } else { number }
     }
 }
 

@@ -4,13 +4,17 @@
 //! host below a root, so that a test has a host of its own.
 
 mod apply;
+mod before;
+mod files;
 mod judge;
 mod knob;
+mod limits;
 mod profile;
 mod read;
 
-pub use apply::{Applied, ApplyError, apply, revert};
-pub use judge::{Finding, State, judge};
+pub use apply::{Applied, apply, revert};
+pub use files::ApplyError;
+pub use judge::{Finding, State};
 pub use knob::{By, Good, Kind, Knob, Size, knobs};
-pub use profile::{sysctl_profile, table};
+pub use profile::{limits_profile, sysctl_profile, table};
 pub use read::Root;

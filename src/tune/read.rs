@@ -1,6 +1,7 @@
 //! What the host has now, below a root: `/`, or a folder of a test.
 
-use super::knob::{Kind, Knob};
+use super::judge::{Finding, State, judge};
+use super::knob::{Kind, Knob, Size};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -13,10 +14,27 @@ impl Root {
     pub fn now(&self, knob: &Knob) -> Option<String> {
         let at = knob.at.as_deref().unwrap_or(&knob.name);
         match knob.kind {
-            Kind::Sysctl => self.text(&sysctl_path(&knob.name)),
+            Kind::Sysctl => self.sysctl(&knob.name),
             Kind::Limit => self.limit(at),
             Kind::File => self.files(at, knob.unless.as_deref()),
         }
+    }
+
+    /// A knob on a host that is to be of this size. Of one that another makes moot nothing is wanted.
+    pub fn look(&self, knob: &Knob, size: Size) -> Finding {
+        let finding = judge(knob, self.now(knob), size);
+        let is_moot = |other: &str| self.sysctl(other).as_deref() == Some("1");
+        match &knob.unless {
+            Some(other) if knob.kind == Kind::Sysctl && is_moot(other) => {
+                Finding { wanted: None, state: State::Free, command: None, ..finding }
+            }
+            _ => finding,
+        }
+    }
+
+    /// A sysctl's value; `None`: this host has none of that name.
+    pub(super) fn sysctl(&self, name: &str) -> Option<String> {
+        self.text(&sysctl_path(name))
     }
 
     /// Bytes of memory; 0 if the host does not say.
