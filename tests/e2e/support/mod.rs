@@ -4,6 +4,8 @@ mod api;
 mod metrics;
 mod peer;
 mod place;
+#[cfg(target_arch = "x86_64")]
+mod profile;
 mod secured;
 mod server;
 mod session;
@@ -13,6 +15,8 @@ pub use api::Api;
 pub use metrics::Metrics;
 pub use peer::{Got, Peer, frame, http, upgrade_request};
 pub use place::{API_KEY, Place, claims, corepost, is_slow, now_s, token};
+#[cfg(target_arch = "x86_64")]
+pub use profile::{Profile, filters_on};
 pub use secured::Secured;
 pub use server::{Kept, Server, finish, wait};
 pub use session::{Heard, Knock, Session, send};
