@@ -263,12 +263,7 @@ mod tests {
             assert!(!dedupe.apply(Some(key), offset, offset / 1_000));
         }
         assert_eq!(dedupe.len() as u64, DEDUPE_OFFSETS + 1);
-        assert!(
-            dedupe.bytes() <= dedupe.len() * 40,
-            "{} bytes for {} keys",
-            dedupe.bytes(),
-            dedupe.len()
-        );
+        assert!(dedupe.bytes() <= dedupe.len() * 40, "{} bytes for {} keys", dedupe.bytes(), dedupe.len());
         let used = dedupe.slots.iter().filter(|&&slot| slot != Slot::FREE).count();
         assert_eq!(used, dedupe.len(), "what was forgotten left its slot");
         assert!(dedupe.apply(Some(DedupeKey(u128::from(2 * DEDUPE_OFFSETS) << 40)), 3 * DEDUPE_OFFSETS, 400));

@@ -30,6 +30,8 @@ pub struct Fleet {
     name: &'static str,
     brokers: String,
     replication: &'static str,
+    /// How a node is started at its place.
+    start: fn(&Place) -> Server,
     places: Vec<Place>,
     pub nodes: Vec<Option<Server>>,
     /// Where clients are sent.
@@ -67,6 +69,7 @@ impl Fleet {
             name,
             brokers: kafka.brokers.clone(),
             replication,
+            start: Place::start,
             places: Vec::new(),
             nodes: Vec::new(),
             balancer: Balancer::default(),
@@ -74,6 +77,12 @@ impl Fleet {
         };
         fleet.make_topics();
         fleet
+    }
+
+    /// Has its nodes started in this way from now on.
+    #[cfg(target_arch = "x86_64")]
+    pub fn start_by(&mut self, start: fn(&Place) -> Server) {
+        self.start = start;
     }
 
     /// Makes those of its topics that are not there.
@@ -117,7 +126,7 @@ impl Fleet {
             self.balancer.0.lock().unwrap().push(None);
         }
         let started: Vec<Server> = std::thread::scope(|scope| {
-            let each = self.places[from..].iter().map(|place| scope.spawn(|| place.start()));
+            let each = self.places[from..].iter().map(|place| scope.spawn(|| (self.start)(place)));
             each.collect::<Vec<_>>().into_iter().map(|thread| thread.join().unwrap()).collect()
         });
         for (at, server) in started.into_iter().enumerate() {
@@ -136,7 +145,7 @@ impl Fleet {
     /// Starts this node again, and waits until it is ready.
     pub fn restart(&mut self, ordinal: usize) {
         assert!(self.nodes[ordinal].is_none(), "node {ordinal} is there");
-        self.take(ordinal, self.places[ordinal].start());
+        self.take(ordinal, (self.start)(&self.places[ordinal]));
     }
 
     /// This process is the node of this ordinal now.

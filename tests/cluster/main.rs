@@ -18,6 +18,7 @@ mod kills;
 mod outside;
 mod pauses;
 mod placed;
+mod profiled;
 mod refused;
 mod remade;
 mod returning;
