@@ -77,6 +77,8 @@ impl Line {
                 Step::Reply(reply, manner) => self.reply(reply, manner).await,
                 Step::Over => return self.part().await,
                 Step::Upgrade(head) => {
+                    // What came behind the head is the session's from here on, and nobody else would take it off.
+                    self.uncount();
                     let Self { core, socket, exchange, seat, .. } = self;
                     return arrive::upgrade(core, socket, *head, exchange.into_unread(), seat).await;
                 }

@@ -1,6 +1,7 @@
 //! The HTTP API as an application uses it, on connections that are kept.
 
-use crate::support::{API_KEY, Place, Session, token};
+use crate::support::{API_KEY, Place, Session, frame, token, upgrade_request};
+use corepost::wire::websocket::Opcode;
 use serde_json::{Value, json};
 
 fn message(to: impl Into<Value>, id: &str, body: impl Into<Value>) -> Value {
@@ -275,8 +276,27 @@ fn a_connection_is_kept_from_core_to_core() {
     // And a WebSocket may begin where requests were.
     let mut api = server.api();
     assert_eq!(api.get("/v1/clients/bob").status, 200);
-    api.raw(crate::support::upgrade_request("/v1/ws?client=bob").as_bytes()).unwrap();
+    api.raw(upgrade_request("/v1/ws?client=bob").as_bytes()).unwrap();
     assert_eq!(api.reply(true).unwrap().status, 101);
+}
+
+#[test]
+fn what_comes_behind_an_upgrade_is_counted_with_no_request() {
+    for cores in [1, 2] {
+        let place = Place::keyed("api-upgrade").with("cores", cores);
+        let server = place.start();
+        for path in ["/v1/ws?client=bob".to_owned(), format!("/v1/ws?token={}", token("bob"))] {
+            let mut api = server.api();
+            assert_eq!(api.get("/v1/clients/bob").status, 401, "refused, and kept");
+            let behind =
+                frame(Opcode::Text, json!({"type": "ping", "pad": "x".repeat(2_000)}).to_string().as_bytes());
+            api.raw(&[upgrade_request(&path).as_bytes(), &behind].concat()).unwrap();
+            let status = api.reply(false).unwrap().status;
+            assert_eq!(status, if path.contains("token") { 101 } else { 401 }, "{path}");
+        }
+        let held = server.metrics().sum("corepost_memory_bytes", "purpose=\"requests\"");
+        assert_eq!(held, 0.0, "it would be counted until the node ends");
+    }
 }
 
 #[test]
