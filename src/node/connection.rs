@@ -8,6 +8,7 @@ use super::execute::mark;
 use super::gate::{Seat, Settled};
 use super::table::Key;
 use super::{echo, flush, session};
+use crate::counters::Refusal;
 use crate::limits::{READ_BYTES, READ_BYTES_LONG};
 use crate::model::CloseCode;
 use crate::net::{Driver, Opened, Reader, Socket, Took, Writer, silence, step_back};
@@ -227,6 +228,12 @@ pub(super) fn begin(
     state.append(key, |out| out.extend_from_slice(greeting));
     match purpose {
         Purpose::Echo => {}
+        // It was let in before the drain began, and its token or its way here took until now. A drain has told every
+        // session its moment already: this one would have none, be waited for and cut.
+        Purpose::Session(_) if state.draining => {
+            state.figures.refuse(Refusal::Draining);
+            state.close(key, CloseCode::Restart);
+        }
         Purpose::Session(connect) => session::open(state, key, connect),
         Purpose::Refused(code) => state.close(key, code),
     }

@@ -1,6 +1,9 @@
 //! The end of a server: every session is told its own moment, everything acknowledged is durable, the exit is 0.
 
-use crate::support::{Api, Heard, Knock, Place, Session, eventually, send};
+use crate::support::{
+    Api, Got, Heard, Knock, Peer, Place, Session, eventually, send, token, upgrade_request,
+};
+use std::io::Read;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
@@ -67,6 +70,50 @@ fn each_session_is_told_its_own_moment_and_closed_then() {
         let server = place.start();
         let kept = Session::open(server.addr, "client=bob&from=start").replay().len();
         assert!(kept >= usize::from(acknowledged));
+    }
+}
+
+/// Reads a whole head. False: it is no upgrade, or none came.
+fn is_let_in(peer: &mut Peer) -> bool {
+    let (mut head, mut byte) = (Vec::new(), [0]);
+    while !head.ends_with(b"\r\n\r\n") {
+        if peer.stream.read_exact(&mut byte).is_err() {
+            return false;
+        }
+        head.push(byte[0]);
+    }
+    head.starts_with(b"HTTP/1.1 101 ")
+}
+
+/// Tokens are checked so many a turn: whoever waits for that as a drain begins is no session yet, and is told no moment.
+#[test]
+fn who_is_on_the_way_in_as_a_drain_begins_is_sent_away_and_not_cut() {
+    for cores in [1, 2] {
+        let window = Duration::from_secs(1);
+        let place = Place::keyed("drain-arrivals").with("cores", cores).with("drain-window", "1s");
+        let mut server = place.start();
+        let mut peers: Vec<Peer> =
+            (0..600).map(|_| Peer::over(TcpStream::connect(server.addr).unwrap())).collect();
+        eventually("all have arrived", || server.descriptors() > peers.len());
+        let requests: Vec<String> = (0..peers.len())
+            .map(|n| upgrade_request(&format!("/v1/ws?token={}", token(&format!("c{n}")))))
+            .collect();
+        peers.iter_mut().zip(&requests).for_each(|(peer, request)| peer.raw(request.as_bytes()));
+        let begun = Instant::now();
+        server.signal("TERM");
+        let mut cut = 0;
+        for peer in peers.iter_mut().filter_map(|peer| is_let_in(peer).then_some(peer)) {
+            loop {
+                match peer.next() {
+                    Got::Close(code) => break assert_eq!(code, Some(1012)),
+                    Got::End => break cut += 1,
+                    _ => {}
+                }
+            }
+        }
+        assert_eq!(cut, 0, "sessions of 600 that were cut without a word");
+        assert_eq!(server.exit_code(), 0, "{}", server.log());
+        assert!(begun.elapsed() < window + Duration::from_secs(8), "{:?}", begun.elapsed());
     }
 }
 
