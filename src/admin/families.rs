@@ -320,7 +320,7 @@ pub const FAMILIES: &[Family] = &[
     },
     Family {
         name: "corepost_log_lines_left_out_total",
-        help: "Lines that the program's own log left out, for there were too many of their kind.",
+        help: "Lines that the program's own log left out, for there were too many of their kind or they could not be written.",
         kind: Kind::Counter,
         labels: &[],
         read: |reports, series| series.add([], reports.lines_left_out),

@@ -95,6 +95,25 @@ fn with_few_descriptors_it_serves_as_many_as_fit_and_says_so_at_the_start() {
     assert_eq!(sessions[last].bodies(1), ["there is room for us"]);
 }
 
+#[test]
+fn where_nothing_can_be_written_lines_are_lost_and_nothing_else() {
+    let place = Place::new("chaos-log").with("log-level", "debug");
+    // As a log on a disk that is full, and one whose reader has died.
+    for stderr in ["2>/dev/full", "2> >(exec true)"] {
+        let command = by("bash", &["-c", &format!("exec \"$@\" {stderr}"), "bash"], &place.serve());
+        let server = place.run(command);
+        let (mut alice, mut bob) =
+            (Session::open(server.addr, "client=alice"), Session::open(server.addr, "client=bob"));
+        alice.deliver("bob", stderr, stderr);
+        assert_eq!(bob.bodies(1), [stderr]);
+        eventually("what is lost is counted", || {
+            server.metrics().sum("corepost_log_lines_left_out_total", "") >= 1.0
+        });
+        drop((alice, bob));
+        server.stop();
+    }
+}
+
 /// A file system in memory, for as long as the value lives.
 struct SmallDisk(PathBuf);
 

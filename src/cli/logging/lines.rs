@@ -7,6 +7,7 @@ use super::quota::Quota;
 use crate::host::mono_ms;
 use std::collections::HashMap;
 use std::fmt;
+use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tracing::callsite::Identifier;
@@ -23,6 +24,38 @@ impl LeftOut {
     /// So many.
     pub fn lines(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Where lines go. One that cannot be written is left out and counted: nothing else can be done about it, and nobody is
+/// served less because a disk is full or the reader of a pipe has died.
+pub(super) struct Pen<W> {
+    to: W,
+    left_out: LeftOut,
+}
+
+impl<W> Pen<W> {
+    pub(super) fn new(to: W, left_out: LeftOut) -> Self {
+        Self { to, left_out }
+    }
+}
+
+impl<W: io::Write> io::Write for Pen<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.to.write(bytes)
+    }
+
+    /// A line comes as one call of this.
+    fn write_all(&mut self, line: &[u8]) -> io::Result<()> {
+        let written = self.to.write_all(line);
+        if written.is_err() {
+            self.left_out.0.fetch_add(1, Ordering::Relaxed);
+        }
+        written
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
     }
 }
 
@@ -87,7 +120,6 @@ fn with_gap(line: &str, left_out: u64) -> String {
 mod tests {
     use super::*;
     use crate::limits::LOG_BURST;
-    use std::io;
 
     /// Where lines go.
     #[derive(Clone, Default)]

@@ -4,7 +4,7 @@
 mod lines;
 mod quota;
 
-use lines::{LeftOut, Lines};
+use lines::{LeftOut, Lines, Pen};
 
 use crate::config::{LogFormat, LogLevel, LogOutput};
 use std::io::IsTerminal;
@@ -19,10 +19,12 @@ pub struct Logging {
 /// From now on `tracing` events of this process are written. What libraries say is shown from warnings on.
 pub fn start(output: LogOutput) -> Logging {
     let left_out = LeftOut::default();
-    let limited = left_out.clone();
+    let (limited, unwritten) = (left_out.clone(), left_out.clone());
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter(output.level))
-        .with_writer(std::io::stderr)
+        .with_writer(move || Pen::new(std::io::stderr(), unwritten.clone()))
+        // Of a line that cannot be written it would be said where nothing can be written, and that is a panic.
+        .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal());
     // An error of `try_init` means that there is a log already, which is then the one to keep; one of `reload`, that the
     // log has ended.
