@@ -79,7 +79,7 @@ impl Exchange {
 
     /// Nothing of a further request has come: the connection may be closed without a word.
     pub fn is_idle(&self) -> bool {
-        matches!(self.stage, Stage::Head) && self.incoming.is_empty()
+        matches!(self.stage, Stage::Head) && self.incoming.has_no_head()
     }
 
     /// A head is complete and its body is not.

@@ -140,6 +140,18 @@ fn an_upgrade_may_follow_and_gets_what_came_behind_it() {
 }
 
 #[test]
+fn line_ends_begin_no_request() {
+    let (access, mut exchange) = (Access::default(), Exchange::default());
+    for line_ends in ["\r\n", "\r", "\n"] {
+        exchange.push(line_ends.as_bytes());
+        assert!(exchange.is_idle(), "{line_ends:?} would keep it for ever");
+        assert!(matches!(exchange.step(&access), Step::More));
+    }
+    exchange.push(b"\r\nG");
+    assert!(!exchange.is_idle());
+}
+
+#[test]
 fn a_connection_whose_first_head_was_read_goes_on_like_any() {
     let access = Access::default();
     let mut incoming = Incoming::default();

@@ -57,6 +57,11 @@ impl Incoming {
         self.bytes.is_empty()
     }
 
+    /// Nothing has come of a head: line ends before it are none of it.
+    pub fn has_no_head(&self) -> bool {
+        self.bytes.iter().all(is_line_end)
+    }
+
     /// The PROXY header, once it is whole, of a connection that must begin with one. What came behind it stays.
     pub fn proxy_header(&mut self) -> Result<Option<proxy::Header>, BadHeader> {
         match proxy::Header::look(&self.bytes)? {
@@ -71,7 +76,7 @@ impl Incoming {
     /// The head, once its empty line is there. What came behind it stays in [`Incoming::rest`].
     pub fn head(&mut self) -> Result<Option<Head>, HeadError> {
         // A browser may put an empty line between requests (RFC 9112 §2.2).
-        let leading = self.bytes.iter().take_while(|&&byte| byte == b'\r' || byte == b'\n').count();
+        let leading = self.bytes.iter().take_while(|byte| is_line_end(byte)).count();
         if leading > 0 {
             self.bytes.drain(..leading);
             self.searched = 0;
@@ -109,6 +114,10 @@ impl Incoming {
         self.searched = self.bytes.len();
         Some(from + found? + 4)
     }
+}
+
+fn is_line_end(byte: &u8) -> bool {
+    matches!(byte, b'\r' | b'\n')
 }
 
 /// Decodes exactly one whole head.

@@ -37,7 +37,7 @@ struct Line {
     socket: Socket,
     exchange: Exchange,
     seat: Seat,
-    /// When it last came to the end of a request.
+    /// When it last came to the end of a request, or the next one's head began.
     since: Instant,
     /// Bytes of it that are counted in the core's.
     held: usize,
@@ -130,10 +130,11 @@ impl Line {
         let size = if in_body { Size::Long } else { Size::Short };
         let buffer = self.core.look().pool.take(size);
         let (result, buffer) = self.socket.read(buffer).await;
-        if idle {
+        self.exchange.push(&buffer);
+        // Only a head that begins has time of its own: what is none, as a part of a record of TLS, prolongs nothing.
+        if idle && !self.exchange.is_idle() {
             self.since = Instant::now();
         }
-        self.exchange.push(&buffer);
         self.core.enter().pool.give(size, buffer);
         self.count_held();
         if self.core.look().figures.body_bytes > BODY_BYTES {
@@ -320,9 +321,9 @@ impl Line {
         arrive::drain(&self.core, &mut self.socket).await;
     }
 
-    /// Keeps the core's count of what exchanges hold.
+    /// Keeps the core's count of what exchanges hold, with what TLS holds of records that are not whole.
     fn count_held(&mut self) {
-        let held = self.exchange.held();
+        let held = self.exchange.held() + self.socket.held_bytes();
         let bytes = &mut self.core.look().figures.body_bytes;
         *bytes = *bytes + held - std::mem::replace(&mut self.held, held);
     }

@@ -5,6 +5,7 @@ use crate::support::{
     Heard, Knock, PATIENCE, Place, Secured, Server, Session, client, eventually, http, send, token, trusting,
     tunnel,
 };
+use corepost::limits::KEEP_ALIVE_MS;
 use corepost::wire::proxy::SIGNATURE;
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use rustls::version::{TLS12, TLS13};
@@ -19,16 +20,33 @@ fn refusals(server: &Server) -> f64 {
     server.metrics().sum("corepost_refusals_total", "reason=\"tls_handshake\"")
 }
 
+type Line = StreamOwned<rustls::ClientConnection, TcpStream>;
+
 /// A connection whose handshake is over, with what was negotiated.
-fn connect(
-    server: &Server,
-    config: &Arc<ClientConfig>,
-) -> std::io::Result<StreamOwned<rustls::ClientConnection, TcpStream>> {
+fn connect(server: &Server, config: &Arc<ClientConfig>) -> std::io::Result<Line> {
     let mut stream = TcpStream::connect(server.addr)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     let mut line = client(config);
     line.complete_io(&mut stream)?;
     Ok(StreamOwned::new(line, stream))
+}
+
+/// A connection of the HTTP API that was asked once, and is kept.
+fn kept(server: &Server, config: &Arc<ClientConfig>) -> Line {
+    let mut line = connect(server, config).unwrap();
+    line.write_all(b"GET /v1/clients/bob HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    let mut status = [0; 12];
+    line.read_exact(&mut status).unwrap();
+    assert_eq!(&status, b"HTTP/1.1 200");
+    line
+}
+
+/// The record that says this, not sent.
+fn record(line: &mut Line, text: &[u8]) -> Vec<u8> {
+    let mut record = Vec::new();
+    line.conn.writer().write_all(text).unwrap();
+    line.conn.write_tls(&mut record).unwrap();
+    record
 }
 
 #[test]
@@ -145,6 +163,47 @@ fn a_thousand_half_handshakes_cost_the_others_nothing_and_end() {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let ended = stream.read_to_end(&mut Vec::new());
         assert!(!matches!(ended, Err(error) if error.kind() == ErrorKind::WouldBlock), "it was kept");
+    }
+}
+
+#[test]
+fn what_api_connections_hold_of_records_is_counted() {
+    let secured = Secured::new("tls-records");
+    let server = secured.place.start();
+    let config = secured.trust(&[&TLS13]);
+    let held = || server.metrics().sum("corepost_memory_bytes", "purpose=\"requests\"");
+    let lines: Vec<Line> = (0..4)
+        .map(|_| {
+            let mut line = kept(&server, &config);
+            let record = record(&mut line, &[b'x'; 16_000]);
+            line.sock.write_all(&record[..16_000]).unwrap();
+            line
+        })
+        .collect();
+    eventually("records that are not whole are counted", || held() >= 4.0 * 16_000.0);
+    drop(lines);
+    eventually("they are gone", || held() == 0.0);
+}
+
+#[test]
+fn who_asks_nothing_more_is_not_kept_by_what_is_no_request() {
+    if std::env::var("COREPOST_TEST").as_deref() != Ok("all") {
+        eprintln!("not run: set COREPOST_TEST=all to wait for a minute and more");
+        return;
+    }
+    let secured = Secured::new("tls-kept");
+    let server = secured.place.start();
+    let config = secured.trust(&[&TLS13]);
+    let (mut slow, mut empty) = (kept(&server, &config), kept(&server, &config));
+    let request = record(&mut slow, b"GET");
+    for byte in &request[..3] {
+        slow.sock.write_all(&[*byte]).unwrap();
+        empty.write_all(b"\r\n").unwrap();
+        std::thread::sleep(Duration::from_millis(KEEP_ALIVE_MS / 3));
+    }
+    for (mut line, what) in [(slow, "a byte of a record"), (empty, "line ends")] {
+        let ended = line.sock.read_to_end(&mut Vec::new());
+        assert!(!matches!(ended, Err(error) if error.kind() == ErrorKind::WouldBlock), "{what} kept it");
     }
 }
 
