@@ -315,21 +315,28 @@ fn the_files_under_tuning_say_what_tune_says() {
     }
 }
 
+/// Whether that is the unit of the axis on which a panel draws a query.
+fn is_in_seconds(panel: &Value, target: &Value) -> bool {
+    let field = &panel["fieldConfig"];
+    let own =
+        field["overrides"].as_array().unwrap().iter().find(|it| it["matcher"]["options"] == target["refId"]);
+    let own = own.and_then(|it| it["properties"].as_array().unwrap().iter().find(|it| it["id"] == "unit"));
+    own.map_or(&field["defaults"]["unit"], |it| &it["value"]) == "s"
+}
+
 /// Each query of the dashboard is about something that a node exports, and by labels that it has.
 #[test]
 fn the_dashboard_asks_for_what_nodes_export() {
     let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tuning/grafana.json")).unwrap();
     let dashboard: Value = serde_json::from_str(&text).unwrap();
-    let queries: Vec<&str> = dashboard["panels"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter_map(|panel| panel["targets"].as_array())
-        .flatten()
-        .map(|target| target["expr"].as_str().unwrap())
+    let panels = dashboard["panels"].as_array().unwrap().iter();
+    let targets =
+        panels.flat_map(|panel| panel["targets"].as_array().into_iter().flatten().map(move |it| (panel, it)));
+    let queries: Vec<(&str, bool)> = targets
+        .map(|(panel, target)| (target["expr"].as_str().unwrap(), is_in_seconds(panel, target)))
         .collect();
     let families: Vec<_> = FAMILIES.iter().chain(CLUSTER_FAMILIES).collect();
-    for query in &queries {
+    for &(query, is_in_seconds) in &queries {
         let (_, rest) = query.split_once("corepost_").unwrap_or_else(|| panic!("{query}"));
         let name = format!("corepost_{}", rest.split('{').next().unwrap());
         let name = name.strip_suffix("_bucket").unwrap_or(&name);
@@ -344,11 +351,33 @@ fn the_dashboard_asks_for_what_nodes_export() {
         for label in by.split(", ").filter(|label| !["le", "job", "instance"].contains(label)) {
             assert!(family.labels.contains(&label), "{name} has no label {label}");
         }
+        // Records and their bytes are no sum.
+        let is_of_one_unit = query.contains("unit=\"") || by.split(", ").any(|label| label == "unit");
+        assert!(is_of_one_unit || !family.labels.contains(&"unit"), "{query}");
+        assert!(!is_in_seconds || name.ends_with("_seconds"), "drawn on an axis in seconds: {query}");
     }
     // Whatever is exported is shown, but for what is looked up when something else is wrong.
-    let unseen = families.iter().filter(|family| !queries.iter().any(|query| query.contains(family.name)));
+    let unseen =
+        families.iter().filter(|family| !queries.iter().any(|(query, _)| query.contains(family.name)));
     let unseen: Vec<_> = unseen.map(|family| family.name).collect();
     assert!(unseen.len() <= 10, "{unseen:?}");
+}
+
+/// What is told of metrics elsewhere is about those that a node exports.
+#[test]
+fn what_is_written_of_metrics_names_those_that_there_are() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for page in ["README.md", "ARCHITECTURE.md", "kafka/README.md", "tuning/README.md", "CHANGELOG.md"] {
+        let text = fs::read_to_string(root.join(page)).unwrap();
+        for (at, _) in text.match_indices("`corepost_") {
+            let name = text[at + 1..].split(|it: char| !it.is_ascii_lowercase() && it != '_').next().unwrap();
+            // Which is no family's, but the program's own.
+            let is_build = name == "corepost_build_info";
+            let is_there =
+                is_build || FAMILIES.iter().chain(CLUSTER_FAMILIES).any(|family| family.name == name);
+            assert!(is_there, "{page}: no node exports {name}");
+        }
+    }
 }
 
 /// The limits of the unit are those of a large host.

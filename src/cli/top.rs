@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 
 pub(super) const EXAMPLES: &str = "\
 It asks the --admin address of each node for /metrics. In/s counts messages that came from clients, out/s those given to sessions
-(to ten devices: ten); `given` is from a message's arrival to its being written; `behind` is what a home has not read yet.
-Times are bounds of the last interval: 99 of 100 took no longer. A dash is what the node does not tell, or not yet.
+(to ten devices: ten); `given` is from a message's append to its being handed to a live session's socket; `behind` is what a home
+has not read yet. Times are bounds of the last interval: 99 of 100 took no longer. A dash is what the node does not tell, or not yet.
 Keys: s changes the order of cores (busiest, slowest), up and down scroll them, q leaves.
 
 Examples:
