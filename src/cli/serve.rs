@@ -10,6 +10,7 @@ use crate::placement::Plan;
 use clap::Args;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
+use std::io;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tracing::{error, info, warn};
@@ -64,17 +65,23 @@ impl Serve {
 
 /// Runs a node until it is told to end.
 fn start(mut settings: Settings) -> Exit {
+    // First of all, for by default it ends the process, and Kafka may take its time to answer.
+    let mut signals = match Signals::new([SIGHUP]) {
+        Ok(signals) => signals,
+        Err(error) => return deaf(&error),
+    };
     let config = settings.config();
     let node = match config.cluster.as_ref().map(check).transpose() {
         Ok(None) => NodeConfig::of(config),
         Ok(Some(topics)) => NodeConfig::of_cluster(config, &topics),
         Err(exit) => return exit,
     };
-    // Before anything starts, so that a signal is never met by the default action half-way.
-    let mut signals = match Signals::new([SIGTERM, SIGINT, SIGHUP, DRAIN]) {
-        Ok(signals) => signals,
-        Err(error) => return fail(&format!("cannot listen for signals: {error}")),
-    };
+    // Before anything starts, so that a signal is never met by the default action half-way; and not before there is
+    // something to be ended in order.
+    let ends = [SIGTERM, SIGINT, DRAIN].into_iter();
+    if let Err(error) = ends.map(|signal| signals.add_signal(signal)).collect::<Result<(), _>>() {
+        return deaf(&error);
+    }
     let running = match Node::start(&node) {
         Ok(running) => running,
         Err(StartError::Log(error)) if error.exit_code() == 3 => {
@@ -101,7 +108,7 @@ fn start(mut settings: Settings) -> Exit {
         Ok(admin) => admin,
         Err(error) => return fail(&error.to_string()),
     };
-    if let Some(exit) = join(&running, &mut signals) {
+    if let Some(exit) = join(&running, &mut settings, &mut signals) {
         return exit;
     }
     if say(&format!("ready listen={} admin={}\n", running.addr, admin.addr)) != Exit::Done {
@@ -126,10 +133,16 @@ fn start(mut settings: Settings) -> Exit {
 }
 
 /// Waits until the node has joined its cluster, if it is one's. How the process ends, if it does before that.
-fn join(running: &Running, signals: &mut Signals) -> Option<Exit> {
+fn join(running: &Running, settings: &mut Settings, signals: &mut Signals) -> Option<Exit> {
     let (begun, mut said) = (Instant::now(), Instant::now());
     while !running.has_joined() {
-        let is_told = signals.pending().any(|signal| signal != SIGHUP);
+        let mut is_told = false;
+        for signal in signals.pending() {
+            match signal {
+                SIGHUP => settings.reload(running),
+                _ => is_told = true,
+            }
+        }
         // It may be the signal by which the node itself says that it must end.
         if let Some(ending) = running.ending() {
             return Some(ended(&ending));
@@ -163,6 +176,10 @@ fn check(cluster: &ClusterConfig) -> Result<ClusterTopics, Exit> {
             ClusterTrouble::Topics(_) => Exit::Topics,
         }
     })
+}
+
+fn deaf(error: &io::Error) -> Exit {
+    fail(&format!("cannot listen for signals: {error}"))
 }
 
 fn fail(why: &str) -> Exit {

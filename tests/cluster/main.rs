@@ -20,6 +20,7 @@ mod pauses;
 mod placed;
 mod profiled;
 mod refused;
+mod reloaded;
 mod remade;
 mod returning;
 mod rolling;

@@ -1,6 +1,10 @@
 //! SIGHUP: what can change under a running node does, and all else is said.
 
-use crate::support::{Place, eventually, http};
+use crate::support::{Place, eventually, http, signal, wait};
+use std::fs::read_to_string;
+use std::net::TcpListener;
+use std::os::unix::process::ExitStatusExt;
+use std::time::Duration;
 
 #[test]
 fn what_can_change_under_a_running_node_does_and_all_else_is_said() {
@@ -22,4 +26,19 @@ fn what_can_change_under_a_running_node_does_and_all_else_is_said() {
     server.signal("HUP");
     eventually("a mistake is named", || server.log().contains("all settings stay as they were"));
     server.stop();
+}
+
+#[test]
+fn while_kafka_is_waited_for_it_ends_nothing() {
+    // A Kafka that answers nobody.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let place = Place::new("reloaded-early").with("kafka", silent.local_addr().unwrap()).with("node", 0);
+    let (mut server, log) = place.begin();
+    eventually("it waits", || read_to_string(&log).unwrap().contains("waiting for Kafka"));
+    signal(&server.0, "HUP");
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(server.0.try_wait().unwrap(), None, "{}", read_to_string(&log).unwrap());
+    // There is nothing yet that would have to be ended in order.
+    signal(&server.0, "TERM");
+    assert_eq!(wait(&mut server.0).signal(), Some(15));
 }

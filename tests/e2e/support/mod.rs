@@ -18,7 +18,7 @@ pub use place::{API_KEY, Place, claims, corepost, is_slow, now_s, token};
 #[cfg(target_arch = "x86_64")]
 pub use profile::{Profile, filters_on};
 pub use secured::Secured;
-pub use server::{Kept, Server, finish, wait};
+pub use server::{Kept, Server, finish, signal, wait};
 pub use session::{Heard, Knock, Session, send};
 pub use tunnel::{client, trusting, tunnel};
 

@@ -1,6 +1,6 @@
 //! Where a story's server lives: a folder of its own, which goes with the value, and the flags of its starts.
 
-use super::server::Server;
+use super::server::{Kept, Server};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -81,6 +81,14 @@ impl Place {
     /// Starts it, unless it ends by itself.
     pub fn try_start(&self) -> Option<Server> {
         Server::start(self.serve(), &self.dir)
+    }
+
+    /// Starts it, and does not wait until it is ready; what it logs is in this file.
+    pub fn begin(&self) -> (Kept, PathBuf) {
+        let log = self.path("log");
+        let mut command = self.serve();
+        command.stdout(Stdio::null()).stderr(std::fs::File::create(&log).unwrap());
+        (Kept(command.spawn().unwrap()), log)
     }
 
     /// Starts it in the expectation that it ends by itself.

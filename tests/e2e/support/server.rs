@@ -63,8 +63,7 @@ impl Server {
 
     /// Sends a signal, as `TERM`.
     pub fn signal(&self, name: &str) {
-        let told = Command::new("sh").arg("-c").arg(format!("kill -{name} {}", self.pid())).status().unwrap();
-        assert!(told.success(), "nobody took SIG{name}");
+        signal(&self.child, name);
     }
 
     /// Kills it, and is back when nothing of it is left.
@@ -139,6 +138,12 @@ impl Drop for Kept {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+/// Sends a child a signal, as `TERM`.
+pub fn signal(child: &Child, name: &str) {
+    let told = Command::new("sh").arg("-c").arg(format!("kill -{name} {}", child.id())).status().unwrap();
+    assert!(told.success(), "nobody took SIG{name}");
 }
 
 /// Waits for the end of a child, or kills it and fails.
