@@ -18,7 +18,7 @@ pub(super) async fn flush_each_turn(core: Shared, round: Round) {
         poll_fn(|cx| core.look().turn.poll_open(cx.waker())).await;
         end_turn(&core, &mut core.look());
         while core.look().has_more() {
-            // Others come first: who sends to a thousand does not delay who sends to one.
+            // Others come first: who sends to a thousand does not delay who sends to one, and a crowd of handshakes nobody.
             round.pass().await;
             end_turn(&core, &mut core.enter());
         }
@@ -55,9 +55,10 @@ fn end_turn(core: &Shared, state: &mut State) {
 }
 
 impl State {
-    /// Something is left for the next turn, which nobody else may begin.
+    /// Something is left for the next turn, which nobody else may begin. Arrivals that wait for a handshake would begin it
+    /// by themselves, but without a look at the sockets before: one batch wakes the next, so the core would never wait.
     fn has_more(&self) -> bool {
-        !self.dirty.is_empty() || !self.out.is_empty()
+        !self.dirty.is_empty() || !self.out.is_empty() || !self.shaking.is_empty()
     }
 
     /// A turn is over. Of a late one it is asked whose fault that was.

@@ -44,4 +44,5 @@ mod stage;
 mod supervised;
 mod support;
 mod tls;
+mod tls_storms;
 mod tokens;

@@ -2,14 +2,14 @@
 //! through the handshake costs the others nothing.
 
 use crate::support::{
-    Heard, Knock, PATIENCE, Place, Secured, Server, Session, client, eventually, http, send, token, trusting,
-    tunnel,
+    Heard, Knock, PATIENCE, Place, Secured, Server, Session, client, connect, eventually, http, send, token,
+    trusting, tunnel,
 };
 use corepost::limits::KEEP_ALIVE_MS;
 use corepost::wire::proxy::SIGNATURE;
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+use rustls::StreamOwned;
 use rustls::version::{TLS12, TLS13};
-use rustls::{ClientConfig, StreamOwned};
 use serde_json::json;
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -18,17 +18,6 @@ use std::time::Duration;
 
 fn refusals(server: &Server) -> f64 {
     server.metrics().sum("corepost_refusals_total", "reason=\"tls_handshake\"")
-}
-
-type Line = StreamOwned<rustls::ClientConnection, TcpStream>;
-
-/// A connection whose handshake is over, with what was negotiated.
-fn connect(server: &Server, config: &Arc<ClientConfig>) -> std::io::Result<Line> {
-    let mut stream = TcpStream::connect(server.addr)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    let mut line = client(config);
-    line.complete_io(&mut stream)?;
-    Ok(StreamOwned::new(line, stream))
 }
 
 /// A connection of the HTTP API that was asked once, and is kept.

@@ -20,7 +20,7 @@ pub use profile::{Profile, filters_on};
 pub use secured::Secured;
 pub use server::{Kept, Server, finish, signal, wait};
 pub use session::{Heard, Knock, Session, send};
-pub use tunnel::{client, trusting, tunnel};
+pub use tunnel::{client, connect, trusting, tunnel};
 
 use corepost::backplane::Options;
 use corepost::model::Durability;

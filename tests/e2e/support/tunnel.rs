@@ -1,9 +1,10 @@
 //! A way to a server that speaks TLS, for peers that do not: what comes in plainly goes on sealed, and back.
 
+use super::{PATIENCE, Server};
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, ClientConnection, RootCertStore, SupportedProtocolVersion};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion};
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
@@ -25,6 +26,18 @@ pub fn trusting(cert: &Path, versions: &[&'static SupportedProtocolVersion]) -> 
 /// A client's connection to a server that is called localhost.
 pub fn client(config: &Arc<ClientConfig>) -> ClientConnection {
     ClientConnection::new(Arc::clone(config), "localhost".try_into().unwrap()).unwrap()
+}
+
+/// A connection whose handshake is over, with what was negotiated.
+pub fn connect(
+    server: &Server,
+    config: &Arc<ClientConfig>,
+) -> std::io::Result<StreamOwned<ClientConnection, TcpStream>> {
+    let mut stream = TcpStream::connect(server.addr)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let mut line = client(config);
+    line.complete_io(&mut stream)?;
+    Ok(StreamOwned::new(line, stream))
 }
 
 /// Where to connect plainly to reach `server` by TLS. Its threads end with its connections, and the last with the process.

@@ -1,0 +1,88 @@
+//! Handshakes of TLS by the hundred at one moment: who is there already is served meanwhile.
+
+use crate::support::{PATIENCE, Secured, Server, client, connect, trusting, upgrade_request};
+use rustls::version::TLS13;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::thread;
+use std::time::Instant;
+
+/// A hundred turns of a core, by what it does of handshakes in one.
+const CROWD: usize = 800;
+
+/// A crowd that has connected and said nothing.
+fn crowd(server: &Server) -> Vec<TcpStream> {
+    let come = |_| {
+        let stream = TcpStream::connect(server.addr).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream
+    };
+    (0..CROWD).map(come).collect()
+}
+
+/// What a client says first.
+fn hello(config: &Arc<ClientConfig>) -> Vec<u8> {
+    let mut hello = Vec::new();
+    client(config).write_tls(&mut hello).unwrap();
+    hello
+}
+
+/// Somebody who is there, and is told what he says.
+struct Echo(StreamOwned<ClientConnection, TcpStream>);
+
+impl Echo {
+    fn begin(server: &Server, config: &Arc<ClientConfig>) -> Self {
+        let mut line = connect(server, config).unwrap();
+        line.sock.set_nodelay(true).unwrap();
+        line.write_all(upgrade_request("/v1/echo").as_bytes()).unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            line.read_exact(&mut byte).unwrap();
+            head.push(byte[0]);
+        }
+        Self(line)
+    }
+
+    fn ask(&mut self) {
+        self.0.write_all(b"\x81\x82\0\0\0\0hi").unwrap();
+        self.0.read_exact(&mut [0; 4]).unwrap();
+    }
+
+    /// How often he is answered before the last of a crowd is, of which the server finds all that they say at one moment.
+    fn answers_beside(&mut self, server: &Server, mut crowd: Vec<TcpStream>, say: &[u8]) -> usize {
+        // Each answer takes a look at the sockets: after these all of the crowd is known.
+        (0..100).for_each(|_| self.ask());
+        server.signal("STOP");
+        crowd.iter_mut().for_each(|stream| stream.write_all(say).unwrap());
+        server.signal("CONT");
+        let served = thread::spawn(move || {
+            for stream in &mut crowd {
+                let mut first = [0];
+                stream.read_exact(&mut first).unwrap();
+                assert_eq!(first, [22], "a hello is answered by a hello");
+            }
+            (Instant::now(), crowd)
+        });
+        let mut answers = Vec::new();
+        while !served.is_finished() {
+            self.ask();
+            answers.push(Instant::now());
+        }
+        let (end, _crowd) = served.join().unwrap();
+        answers.iter().filter(|at| **at < end).count()
+    }
+}
+
+/// Counted and not timed: how long a handshake takes depends on the machine, how often the core looks round does not.
+#[test]
+fn a_crowd_of_hellos_at_once_is_served_beside_who_is_there() {
+    let place = Secured::new("tls-crowd").place.with("cores", 1).with("handshake-timeout", "60s");
+    let config = trusting(&place.path("cert.pem"), &[&TLS13]);
+    let server = place.start();
+    let mut bob = Echo::begin(&server, &config);
+    let answers = bob.answers_beside(&server, crowd(&server), &hello(&config));
+    assert!(answers >= 10, "{answers} answers while {CROWD} handshakes were begun");
+}
