@@ -124,9 +124,10 @@ pub const TLS_KEYS_BYTES: usize = 4 << 10;
 pub const CERTIFICATE_SOON_S: u64 = 1_209_600;
 /// Time between two looks at it. Each is a line in the log while the certificate is about to end, or over.
 pub const CERTIFICATE_LOOK_MS: u64 = 3_600_000;
-/// Handshakes of TLS that a core begins in one turn; more wait for the next: each is a signature and an agreement on a key,
-/// 0.2 ms with an elliptic curve and 1 ms with RSA, for which sessions would wait.
-pub const HANDSHAKES_PER_TURN: usize = 4;
+/// Steps of TLS handshakes that a core takes in one turn; more wait for the next. A handshake takes two, of which one is a
+/// signature and an agreement on a key: 0.2 ms with an elliptic curve and 1 ms with RSA, for which sessions would wait. Which
+/// one that is cannot be told before.
+pub const HANDSHAKES_PER_TURN: usize = 8;
 /// Things a core has to do for others at the end of a turn. More: the turn ends at once, so that what is read later in
 /// it waits for less, and what was written to last is still in the processor's cache.
 pub const OUTPUTS_PER_TURN: usize = 64;

@@ -52,6 +52,11 @@ impl Incoming {
         self.bytes.len()
     }
 
+    /// What came first, if anything did.
+    pub fn first(&self) -> Option<u8> {
+        self.bytes.first().copied()
+    }
+
     /// Nothing has come yet.
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()

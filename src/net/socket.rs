@@ -2,6 +2,7 @@
 
 use super::Handoff;
 use super::tls::{Tls, TlsError};
+use crate::limits::READ_BYTES;
 use monoio::io::{AsyncReadRent, AsyncWriteRentExt};
 use monoio::net::UnixStream;
 use std::io;
@@ -85,13 +86,31 @@ impl Socket {
     pub async fn read(&mut self, buffer: Vec<u8>) -> (Result<(), Ended>, Vec<u8>) {
         let (result, mut buffer) = self.stream.read(buffer).await;
         let came = if matches!(result, Ok(1..)) { Ok(()) } else { Err(Ended) };
-        let Some(tls) = self.tls.as_mut().filter(|_| came.is_ok()) else { return (came, buffer) };
+        (came.and_then(|()| self.opened(&mut buffer)), buffer)
+    }
+
+    /// The same without waiting for the ring, so that what is computed of what came falls into the turn of who asks. The
+    /// buffer may come back empty, for [`Socket::ready`] may have been wrong.
+    pub fn read_now(&mut self, buffer: &mut Vec<u8>) -> Result<(), Ended> {
+        buffer.resize(READ_BYTES, 0);
+        let got = receive_now(&*self, buffer);
+        buffer.truncate(*got.as_ref().unwrap_or(&0));
+        match got {
+            Ok(1..) => self.opened(buffer),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+            _ => Err(Ended),
+        }
+    }
+
+    /// Puts what the peer said into the place of what came.
+    fn opened(&mut self, buffer: &mut Vec<u8>) -> Result<(), Ended> {
+        let Some(tls) = &mut self.tls else { return Ok(()) };
         let mut plain = Vec::new();
-        let opened = open(&self.stream, tls, &mut buffer, &mut plain);
+        let opened = open(&self.stream, tls, buffer, &mut plain);
         buffer.clear();
         buffer.append(&mut plain);
         let is_over = opened.is_err() || (tls.has_heard_all() && buffer.is_empty());
-        (if is_over { Err(Ended) } else { Ok(()) }, buffer)
+        if is_over { Err(Ended) } else { Ok(()) }
     }
 
     /// Writes all of `bytes`. False: the peer is gone, or cannot be told anything yet.

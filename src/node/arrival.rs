@@ -11,7 +11,7 @@ use crate::counters::Refusal;
 use crate::http::head::{Head, Incoming};
 use crate::http::response::Status;
 use crate::limits::{ARRIVAL_BYTES, ARRIVALS, HANDSHAKES_PER_TURN};
-use crate::net::{Size, Socket, Tls, is_tls};
+use crate::net::{Ended, Size, Socket, Tls, is_tls};
 use monoio::time::{Instant, timeout_at};
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
@@ -21,7 +21,10 @@ use std::time::Duration;
 
 /// What who speaks plainly where TLS is spoken is told, plainly.
 const PLAIN: &str = "this port speaks TLS: connect by wss:// or https://";
-const NO_HANDSHAKE: &str = "the TLS handshake did not come to its end in time";
+const NO_HANDSHAKE: Late = ("the TLS handshake did not come to its end in time", Refusal::HeadTooSlow);
+
+/// What is said of what did not come in time, and as what it counts.
+type Late = (&'static str, Refusal);
 
 /// From accept to a whole request head, and to the PROXY header before it where there must be one.
 pub(super) struct Arrival {
@@ -56,25 +59,31 @@ impl Arrival {
     /// Where there is a certificate, goes through the handshake; what comes after it is read as if it were plain.
     pub(super) async fn secure(&mut self) -> Result<(), Turned> {
         let Some(config) = self.core.look().tls.clone() else { return Ok(()) };
-        while self.incoming.is_empty() {
-            self.more((NO_HANDSHAKE, Refusal::HeadTooSlow)).await?;
-        }
-        let mut came = self.incoming.take();
-        if !is_tls(came[0]) {
+        let first = loop {
+            match self.incoming.first() {
+                Some(first) => break first,
+                None => self.more(NO_HANDSHAKE).await?,
+            }
+        };
+        if !is_tls(first) {
             return Err(Turned::away(Status::BadRequest, PLAIN, Refusal::TlsHandshake));
         }
         self.turn_of_handshake().await;
-        let mut plain = Vec::new();
+        let (mut came, mut plain) = (self.incoming.take(), Vec::new());
         let begun = Tls::begin(config).and_then(|tls| self.socket.secure(tls, &mut came, &mut plain));
         begun.map_err(|_| Turned::failed_handshake())?;
         self.incoming.push(&plain);
+        // What is dear may come in any of its steps: who sends a byte first, and then the rest, has passed no gate.
         while !self.socket.is_open() {
-            self.more((NO_HANDSHAKE, Refusal::HeadTooSlow)).await?;
+            self.ready(NO_HANDSHAKE).await?;
+            self.turn_of_handshake().await;
+            self.shake()?;
         }
         Ok(())
     }
 
-    /// Waits for a turn in which the core has a handshake left. Those that wait are arrivals, and bounded as those.
+    /// Waits for a turn in which the core has a step of a handshake left. What is done without another wait falls into it.
+    /// Those that wait are arrivals, and bounded as those.
     fn turn_of_handshake(&self) -> impl Future<Output = ()> {
         poll_fn(|cx| {
             let mut state = self.core.enter();
@@ -87,6 +96,13 @@ impl Arrival {
         })
     }
 
+    /// The handshake's next step, with what is there.
+    fn shake(&mut self) -> Result<(), Turned> {
+        let mut buffer = self.core.look().pool.take(Size::Short);
+        let result = self.socket.read_now(&mut buffer);
+        self.came(result, buffer)
+    }
+
     /// Reads until the head is whole.
     pub(super) async fn head(&mut self) -> Result<Head, Turned> {
         let late = "the request's head did not come in time";
@@ -97,23 +113,27 @@ impl Arrival {
     async fn until<T, E: Into<Turned>>(
         &mut self,
         find: impl Fn(&mut Incoming) -> Result<Option<T>, E>,
-        (late, why): (&'static str, Refusal),
+        late: Late,
     ) -> Result<T, Turned> {
         loop {
             if let Some(found) = find(&mut self.incoming).map_err(E::into)? {
                 return Ok(found);
             }
-            self.more((late, why)).await?;
+            self.more(late).await?;
         }
     }
 
     /// Reads what comes next.
-    async fn more(&mut self, (late, why): (&'static str, Refusal)) -> Result<(), Turned> {
-        self.count_held()?;
-        if timeout_at(self.deadline, self.socket.ready()).await.is_err() {
-            return Err(Turned::away(Status::RequestTimeout, late, why));
-        }
+    async fn more(&mut self, late: Late) -> Result<(), Turned> {
+        self.ready(late).await?;
         self.read().await
+    }
+
+    /// Waits until something can be read.
+    async fn ready(&mut self, (late, why): Late) -> Result<(), Turned> {
+        self.count_held()?;
+        let in_time = timeout_at(self.deadline, self.socket.ready()).await;
+        in_time.map_err(|_| Turned::away(Status::RequestTimeout, late, why))
     }
 
     /// The socket, and what came behind what was asked for.
@@ -127,6 +147,11 @@ impl Arrival {
     async fn read(&mut self) -> Result<(), Turned> {
         let buffer = self.core.look().pool.take(Size::Short);
         let (result, buffer) = self.socket.read(buffer).await;
+        self.came(result, buffer)
+    }
+
+    /// A read is over, and brought this.
+    fn came(&mut self, result: Result<(), Ended>, buffer: Vec<u8>) -> Result<(), Turned> {
         self.incoming.push(&buffer);
         self.core.enter().pool.give(Size::Short, buffer);
         result.map_err(|_| if self.socket.is_open() { Turned::Gone } else { Turned::failed_handshake() })

@@ -130,7 +130,7 @@ pub(super) struct State {
     pub(super) access: Arc<Access>,
     /// `None`: connections are plain.
     pub(super) tls: Option<Arc<ServerConfig>>,
-    /// Handshakes that were begun in this turn.
+    /// Steps of handshakes that were taken in this turn.
     pub(super) handshakes: usize,
     /// Arrivals that wait for a turn with one left, woken as many at a time.
     pub(super) shaking: VecDeque<Waker>,

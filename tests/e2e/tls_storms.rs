@@ -86,3 +86,14 @@ fn a_crowd_of_hellos_at_once_is_served_beside_who_is_there() {
     let answers = bob.answers_beside(&server, crowd(&server), &hello(&config));
     assert!(answers >= 10, "{answers} answers while {CROWD} handshakes were begun");
 }
+
+#[test]
+fn a_byte_ahead_of_its_hello_helps_nobody_past_the_gate() {
+    let place = Secured::new("tls-byte").place.with("cores", 1).with("handshake-timeout", "60s");
+    let config = trusting(&place.path("cert.pem"), &[&TLS13]);
+    let server = place.start();
+    let (mut bob, mut crowd, hello) = (Echo::begin(&server, &config), crowd(&server), hello(&config));
+    crowd.iter_mut().for_each(|stream| stream.write_all(&hello[..1]).unwrap());
+    let answers = bob.answers_beside(&server, crowd, &hello[1..]);
+    assert!(answers >= 10, "{answers} answers while {CROWD} handshakes were begun");
+}
