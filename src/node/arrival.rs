@@ -13,7 +13,7 @@ use crate::http::response::Status;
 use crate::limits::{ARRIVAL_BYTES, ARRIVALS, HANDSHAKES_PER_TURN};
 use crate::net::{Ended, Size, Socket, Tls, is_tls};
 use monoio::time::{Instant, timeout_at};
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::Poll;
@@ -24,7 +24,7 @@ const PLAIN: &str = "this port speaks TLS: connect by wss:// or https://";
 const NO_HANDSHAKE: Late = ("the TLS handshake did not come to its end in time", Refusal::HeadTooSlow);
 
 /// What is said of what did not come in time, and as what it counts.
-type Late = (&'static str, Refusal);
+pub(super) type Late = (&'static str, Refusal);
 
 /// From accept to a whole request head, and to the PROXY header before it where there must be one.
 pub(super) struct Arrival {
@@ -68,7 +68,7 @@ impl Arrival {
         if !is_tls(first) {
             return Err(Turned::away(Status::BadRequest, PLAIN, Refusal::TlsHandshake));
         }
-        self.turn_of_handshake().await;
+        self.turn_of_handshake().await?;
         let (mut came, mut plain) = (self.incoming.take(), Vec::new());
         let begun = Tls::begin(config).and_then(|tls| self.socket.secure(tls, &mut came, &mut plain));
         begun.map_err(|_| Turned::failed_handshake())?;
@@ -76,24 +76,31 @@ impl Arrival {
         // What is dear may come in any of its steps: who sends a byte first, and then the rest, has passed no gate.
         while !self.socket.is_open() {
             self.ready(NO_HANDSHAKE).await?;
-            self.turn_of_handshake().await;
+            self.turn_of_handshake().await?;
             self.shake()?;
         }
         Ok(())
     }
 
     /// Waits for a turn in which the core has a step of a handshake left. What is done without another wait falls into it.
-    /// Those that wait are arrivals, and bounded as those.
-    fn turn_of_handshake(&self) -> impl Future<Output = ()> {
-        poll_fn(|cx| {
-            let mut state = self.core.enter();
+    /// Those that wait are arrivals, and bounded as those; whose time is over takes none, for nobody waits for it any more.
+    async fn turn_of_handshake(&mut self) -> Result<(), Turned> {
+        self.count_held()?;
+        let (core, deadline) = (&self.core, self.deadline);
+        let turn = poll_fn(|cx| {
+            let mut state = core.enter();
+            if Instant::now() >= deadline {
+                // The timer behind this one is about to tell.
+                return Poll::Pending;
+            }
             if state.handshakes < HANDSHAKES_PER_TURN {
                 state.handshakes += 1;
                 return Poll::Ready(());
             }
-            state.shaking.push_back(cx.waker().clone());
+            state.shaking.push_back((deadline, cx.waker().clone()));
             Poll::Pending
-        })
+        });
+        timeout_at(deadline, turn).await.map_err(|_| Turned::late(NO_HANDSHAKE))
     }
 
     /// The handshake's next step, with what is there.
@@ -130,10 +137,9 @@ impl Arrival {
     }
 
     /// Waits until something can be read.
-    async fn ready(&mut self, (late, why): Late) -> Result<(), Turned> {
+    async fn ready(&mut self, late: Late) -> Result<(), Turned> {
         self.count_held()?;
-        let in_time = timeout_at(self.deadline, self.socket.ready()).await;
-        in_time.map_err(|_| Turned::away(Status::RequestTimeout, late, why))
+        timeout_at(self.deadline, self.socket.ready()).await.map_err(|_| Turned::late(late))
     }
 
     /// The socket, and what came behind what was asked for.

@@ -6,7 +6,7 @@
 //! so that the answer is not lost to a reset.
 
 use super::api;
-use super::arrival::Arrival;
+use super::arrival::{Arrival, Late};
 use super::connection::{self, Purpose};
 use super::core::{Adopted, Core, Mail, Shared};
 use super::gate::Seat;
@@ -155,6 +155,10 @@ pub(super) enum Turned {
 impl Turned {
     pub(super) fn away(status: Status, message: &'static str, why: Refusal) -> Self {
         Self::Away { refused: Refused { status, message: message.into() }, why }
+    }
+
+    pub(super) fn late((message, why): Late) -> Self {
+        Self::away(Status::RequestTimeout, message, why)
     }
 
     /// TLS itself has told the peer why.

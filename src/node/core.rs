@@ -24,6 +24,7 @@ use crate::net::{Handoff, Listener, Pool, Round};
 use crate::router::{self, Settings, Shard};
 use crate::wire::json::Parser;
 use crate::wire::websocket::{PartialBudget, Rules};
+use monoio::time::Instant;
 use rustls::ServerConfig;
 use std::cell::{RefCell, RefMut};
 use std::collections::VecDeque;
@@ -132,8 +133,8 @@ pub(super) struct State {
     pub(super) tls: Option<Arc<ServerConfig>>,
     /// Steps of handshakes that were taken in this turn.
     pub(super) handshakes: usize,
-    /// Arrivals that wait for a turn with one left, woken as many at a time.
-    pub(super) shaking: VecDeque<Waker>,
+    /// Arrivals that wait for a turn with one left, woken as many at a time, and until when they do.
+    pub(super) shaking: VecDeque<(Instant, Waker)>,
     /// Signatures that were checked in this turn.
     pub(super) signatures: usize,
     /// Sessions whose new token was not checked yet; they try again with the next tick.

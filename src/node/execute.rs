@@ -9,9 +9,9 @@ use crate::model::{CloseCode, Push};
 use crate::net::{Sent, half_close};
 use crate::router::Output;
 use crate::wire::websocket::{Opcode, PartialBudget, write_close, write_frame};
+use monoio::time::Instant;
 use std::collections::VecDeque;
 use std::future::Future;
-use std::task::Waker;
 
 impl State {
     /// Does what the shard wants done: the only place where its outputs become effects. Called at the end of each
@@ -125,10 +125,23 @@ impl State {
             post.post(self.outbox.core(), std::mem::take(&mut self.dispatches));
         }
         (self.signatures, self.handshakes) = (0, 0);
-        let next = self.shaking.len().min(HANDSHAKES_PER_TURN);
-        self.shaking.drain(..next).for_each(Waker::wake);
+        self.wake_shaking();
         for core in 0..self.outbox.cores() {
             self.out.set_room(core, self.outbox.room(core));
+        }
+    }
+
+    /// Wakes as many that wait for a step of a handshake as the next turn has.
+    fn wake_shaking(&mut self) {
+        let mut left = HANDSHAKES_PER_TURN;
+        while left > 0
+            && let Some((deadline, waker)) = self.shaking.pop_front()
+        {
+            // Whose time is over is woken by that, and would take the place of somebody who is in time.
+            if Instant::now() < deadline {
+                waker.wake();
+                left -= 1;
+            }
         }
     }
 

@@ -1,13 +1,14 @@
-//! Handshakes of TLS by the hundred at one moment: who is there already is served meanwhile.
+//! Handshakes of TLS by the hundred at one moment: who is there already is served meanwhile, and nothing is computed for whose
+//! time is over.
 
-use crate::support::{PATIENCE, Secured, Server, client, connect, trusting, upgrade_request};
+use crate::support::{PATIENCE, Secured, Server, client, connect, eventually, trusting, upgrade_request};
 use rustls::version::TLS13;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A hundred turns of a core, by what it does of handshakes in one.
 const CROWD: usize = 800;
@@ -51,13 +52,22 @@ impl Echo {
         self.0.read_exact(&mut [0; 4]).unwrap();
     }
 
-    /// How often he is answered before the last of a crowd is, of which the server finds all that they say at one moment.
-    fn answers_beside(&mut self, server: &Server, mut crowd: Vec<TcpStream>, say: &[u8]) -> usize {
+    /// Lets the server find what a crowd says at one moment, and so late.
+    fn find_at_once(&mut self, server: &Server, crowd: &mut [TcpStream], say: &[u8], late: Duration) {
         // Each answer takes a look at the sockets: after these all of the crowd is known.
         (0..100).for_each(|_| self.ask());
         server.signal("STOP");
-        crowd.iter_mut().for_each(|stream| stream.write_all(say).unwrap());
+        for stream in crowd {
+            // Who was turned away already is none of those that are counted.
+            let _ = stream.write_all(say);
+        }
+        thread::sleep(late);
         server.signal("CONT");
+    }
+
+    /// How often he is answered before the last of a crowd is that speaks at one moment.
+    fn answers_beside(&mut self, server: &Server, mut crowd: Vec<TcpStream>, say: &[u8]) -> usize {
+        self.find_at_once(server, &mut crowd, say, Duration::ZERO);
         let served = thread::spawn(move || {
             for stream in &mut crowd {
                 let mut first = [0];
@@ -96,4 +106,20 @@ fn a_byte_ahead_of_its_hello_helps_nobody_past_the_gate() {
     crowd.iter_mut().for_each(|stream| stream.write_all(&hello[..1]).unwrap());
     let answers = bob.answers_beside(&server, crowd, &hello[1..]);
     assert!(answers >= 10, "{answers} answers while {CROWD} handshakes were begun");
+}
+
+#[test]
+fn a_hello_that_is_seen_too_late_is_not_computed() {
+    let place = Secured::new("tls-late").place.with("cores", 1).with("handshake-timeout", "3s");
+    let config = trusting(&place.path("cert.pem"), &[&TLS13]);
+    let server = place.start();
+    let (mut bob, mut crowd) = (Echo::begin(&server, &config), crowd(&server));
+    bob.find_at_once(&server, &mut crowd, &hello(&config), Duration::from_secs(3));
+    let is_served = |stream: &mut TcpStream| {
+        let mut first = [0];
+        stream.read(&mut first).is_ok_and(|bytes| bytes == 1 && first == [22])
+    };
+    assert!(!crowd.iter_mut().any(is_served), "who comes too late is served");
+    let late = || server.metrics().sum("corepost_refusals_total", "reason=\"head_too_slow\"");
+    eventually("all are counted", || late() == CROWD as f64);
 }
