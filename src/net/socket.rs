@@ -52,7 +52,7 @@ impl Socket {
         open(&self.stream, tls, came, plain)
     }
 
-    /// What is written reaches the peer: it is plain, or the handshake is over.
+    /// It is plain, or the handshake came to its good end: what is written reaches the peer, if it is there.
     pub fn is_open(&self) -> bool {
         self.tls.as_ref().is_none_or(|tls| tls.is_open())
     }

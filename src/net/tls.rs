@@ -21,6 +21,7 @@ pub struct Tls {
     /// What has come of a record, or of a message of the handshake, that is not whole. No memory while there is none.
     partial: Vec<u8>,
     progress: Progress,
+    is_open: bool,
 }
 
 /// How far the connection is.
@@ -75,12 +76,12 @@ impl Tls {
     pub fn begin(config: Arc<ServerConfig>) -> Result<Self, TlsError> {
         let connection =
             UnbufferedServerConnection::new(config).map_err(|it| TlsError::Peer(it.to_string()))?;
-        Ok(Self { connection, partial: Vec::new(), progress: Progress::Handshake })
+        Ok(Self { connection, partial: Vec::new(), progress: Progress::Handshake, is_open: false })
     }
 
-    /// Both sides may speak: the handshake is over.
+    /// The handshake came to its good end, whatever came after it.
     pub fn is_open(&self) -> bool {
-        self.progress != Progress::Handshake
+        self.is_open
     }
 
     /// Nothing more comes.
@@ -180,6 +181,7 @@ impl Tls {
                     false
                 }
                 Ok(ConnectionState::WriteTraffic(_)) => {
+                    self.is_open = true;
                     if self.progress == Progress::Handshake {
                         self.progress = Progress::Open;
                     }

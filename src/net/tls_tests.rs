@@ -137,7 +137,36 @@ fn who_breaks_tls_is_told_by_an_alert() {
     let error = line.ours.open(&mut garbage, &mut heard, &mut answer).unwrap_err();
     assert!(matches!(error, TlsError::Peer(_)), "{error}");
     assert_eq!(answer[0], 21, "an alert: {answer:?}");
+    assert!(!line.ours.is_open(), "what broke before it was open never was");
     assert!(line.ours.open(&mut [22], &mut heard, &mut answer).is_err(), "it stays over");
+}
+
+#[test]
+fn what_breaks_later_was_open() {
+    let mut line = Line::new(&version::TLS13, 1 << 20);
+    line.talk().unwrap();
+    let (mut heard, mut answer) = (Vec::new(), Vec::new());
+    assert!(line.ours.open(&mut b"\x17\x03\x03\x00\x18".repeat(6), &mut heard, &mut answer).is_err());
+    assert!(line.ours.is_open() && line.ours.has_heard_all());
+}
+
+#[test]
+fn to_a_client_that_does_not_believe_us_it_never_was_open() {
+    for version in [&version::TLS13, &version::TLS12] {
+        let mut line = Line::new(version, 1 << 20);
+        (_, line.client) = crate::net::both_ends(&[version]);
+        let (mut sent, mut heard, mut answer) = (Vec::new(), Vec::new(), Vec::new());
+        line.client.write_tls(&mut sent).unwrap();
+        line.ours.open(&mut sent, &mut heard, &mut answer).unwrap();
+        line.client.read_tls(&mut answer.as_slice()).unwrap();
+        line.client.process_new_packets().unwrap_err();
+        sent.clear();
+        while line.client.wants_write() {
+            line.client.write_tls(&mut sent).unwrap();
+        }
+        assert!(line.ours.open(&mut sent, &mut heard, &mut answer).is_err());
+        assert!(!line.ours.is_open(), "{version:?}");
+    }
 }
 
 #[test]

@@ -119,11 +119,27 @@ fn who_speaks_plainly_or_another_protocol_is_told() {
 
     let mut stream = TcpStream::connect(server.addr).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream.write_all(b"\x16\x03\x01\x00\x08\x01\x00\x00\x04junk").unwrap();
+    // Most of it is still unread when it is refused: what is told must not be lost over that.
+    let junk = [&b"\x16\x03\x01\x00\x08\x01\x00\x00\x04junk"[..], &[0; 20_000]].concat();
+    stream.write_all(&junk).unwrap();
     let mut answer = Vec::new();
-    let _ = stream.read_to_end(&mut answer);
+    stream.read_to_end(&mut answer).expect("the end is said, not cut off");
     assert_eq!(answer.first(), Some(&21), "an alert: {answer:?}");
     eventually("three refusals are counted", || refusals(&server) == 3.0);
+    server.stop();
+}
+
+#[test]
+fn who_does_not_believe_our_certificate_is_counted() {
+    let secured = Secured::new("tls-distrust");
+    let server = secured.place.start();
+    // The server is not told: it goes on showing the one before.
+    secured.renew();
+    for version in [&TLS13, &TLS13, &TLS13, &TLS12, &TLS12] {
+        let error = connect(&server, &secured.trust(&[version])).unwrap_err();
+        assert!(error.to_string().contains("invalid peer certificate"), "{error}");
+    }
+    eventually("five refusals are counted", || refusals(&server) == 5.0);
     server.stop();
 }
 
