@@ -25,5 +25,5 @@ pub use reader::{Reader, Took};
 pub(crate) use rig::both_ends;
 pub use round::{Round, step_back};
 pub use socket::{Ended, Socket, half_close, silence};
-pub use tls::{Tls, TlsError, is_tls};
+pub use tls::{NOT_NOW, Tls, TlsError, is_tls};
 pub use writer::{Opened, Sent, Writer};

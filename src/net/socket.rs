@@ -52,6 +52,11 @@ impl Socket {
         open(&self.stream, tls, came, plain)
     }
 
+    /// There is TLS, or the beginning of it.
+    pub fn is_secure(&self) -> bool {
+        self.tls.is_some()
+    }
+
     /// It is plain, or the handshake came to its good end: what is written reaches the peer, if it is there.
     pub fn is_open(&self) -> bool {
         self.tls.as_ref().is_none_or(|tls| tls.is_open())

@@ -71,6 +71,10 @@ pub fn is_tls(first: u8) -> bool {
     first == 22
 }
 
+/// What tells a peer, before the handshake has begun, that there will be none: a fatal alert, `internal_error` (RFC 8446
+/// §6.2), which comes nearest of all to "not now".
+pub const NOT_NOW: [u8; 7] = [21, 3, 3, 0, 2, 2, 80];
+
 impl Tls {
     /// Before the first byte.
     pub fn begin(config: Arc<ServerConfig>) -> Result<Self, TlsError> {

@@ -18,7 +18,7 @@ use crate::http::response::{Status, write_refusal};
 use crate::http::upgrade::{Connect, Door, Refused, Token};
 use crate::limits::{ACCEPT_PAUSE_MS, ACCEPTS_PER_TURN, REFUSAL_BYTES, REFUSAL_MS, SIGNATURES_PER_TURN};
 use crate::model::{ClientId, Cursor, Start};
-use crate::net::{AcceptError, Listener, Size, Socket};
+use crate::net::{AcceptError, Listener, NOT_NOW, Size, Socket};
 use crate::router;
 use crate::wire::proxy::BadHeader;
 use crate::wire::websocket::write_switching;
@@ -317,13 +317,23 @@ async fn turn_away(core: &Shared, mut socket: Socket, turned: Turned) {
     let Turned::Away { refused, why } = turned else { return };
     core.enter().figures.refuse(why);
     let mut answer = Vec::new();
-    write_refusal(refused.status, &refused.message, &mut answer);
+    if waits_for_tls(core, &socket, why) {
+        answer.extend_from_slice(&NOT_NOW);
+    } else {
+        write_refusal(refused.status, &refused.message, &mut answer);
+    }
     // TLS has told a peer itself why there is none with it.
     if socket.is_open() && !socket.write(answer).await {
         return;
     }
     socket.finish();
     drain(core, &mut socket).await;
+}
+
+/// Who is refused before his handshake has begun could not read HTTP. Who has spoken plainly can, or is a proxy.
+fn waits_for_tls(core: &Core, socket: &Socket, why: Refusal) -> bool {
+    let has_spoken = socket.is_secure() || matches!(why, Refusal::TlsHandshake | Refusal::ProxyHeader);
+    core.look().tls.is_some() && !has_spoken
 }
 
 /// Reads and forgets what the peer still sends, for a moment, so that what was written is not lost to a reset.

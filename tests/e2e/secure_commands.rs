@@ -3,6 +3,7 @@
 use crate::support::{Api, Kept, Place, Secured, Server, corepost, eventually, finish};
 use serde_json::{Value, json};
 use std::fs;
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -76,6 +77,11 @@ fn who_cannot_be_believed_or_understood_is_named_with_what_to_do() {
     assert!(said.contains("is no TLS; is it a plain port"), "{said}");
     let said = why(&secured.cert, &url("http", "localhost", &server));
     assert!(said.contains("https://"), "{said}");
+    let narrow = Secured::new("commands-crowded").place.with("max-connections-per-ip", 1);
+    let crowded = narrow.start();
+    let _first = TcpStream::connect(crowded.addr).unwrap();
+    let said = why(&narrow.path("cert.pem"), &url("https", "localhost", &crowded));
+    assert!(said.contains("it is crowded"), "{said}");
     let said = why(Path::new("/nowhere/ca.pem"), &url("https", "localhost", &server));
     assert!(said.contains("trusts no certificates"), "{said}");
 }

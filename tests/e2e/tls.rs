@@ -144,6 +144,18 @@ fn who_does_not_believe_our_certificate_is_counted() {
 }
 
 #[test]
+fn who_finds_no_room_is_told_in_words_of_tls() {
+    let place = Secured::new("tls-crowded").place.with("max-connections-per-ip", 1);
+    let config = trusting(&place.path("cert.pem"), &[&TLS13]);
+    let server = place.start();
+    let _first = connect(&server, &config).unwrap();
+    let error = connect(&server, &config).unwrap_err();
+    assert!(error.to_string().contains("InternalError"), "{error}");
+    let crowded = || server.metrics().sum("corepost_refusals_total", "reason=\"too_many_per_address\"");
+    eventually("it is counted", || crowded() == 1.0);
+}
+
+#[test]
 fn a_thousand_half_handshakes_cost_the_others_nothing_and_end() {
     let secured = Secured::new("tls-slow");
     let place = secured.place.with("handshake-timeout", "2s");

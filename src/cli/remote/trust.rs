@@ -2,7 +2,7 @@
 
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::ServerName;
-use rustls::{CertificateError, ClientConfig, ClientConnection, Error, RootCertStore};
+use rustls::{AlertDescription, CertificateError, ClientConfig, ClientConnection, Error, RootCertStore};
 use std::io;
 use std::sync::Arc;
 
@@ -42,6 +42,9 @@ pub(super) fn explain(authority: &str, error: &io::Error) -> String {
         Some(Error::InvalidCertificate(
             CertificateError::Expired | CertificateError::ExpiredContext { .. },
         )) => "its certificate has ended; the server needs a new one",
+        Some(Error::AlertReceived(AlertDescription::InternalError)) => {
+            "it takes nobody now: it is crowded, or something in it is broken; try again later"
+        }
         Some(Error::InvalidMessage(_)) => {
             "it answers something that is no TLS; is it a plain port (ws://, http://)?"
         }
