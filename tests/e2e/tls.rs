@@ -20,8 +20,10 @@ fn refusals(server: &Server) -> f64 {
     server.metrics().sum("corepost_refusals_total", "reason=\"tls_handshake\"")
 }
 
+type Line = StreamOwned<rustls::ClientConnection, TcpStream>;
+
 /// A connection of the HTTP API that was asked once, and is kept.
-fn kept(server: &Server, config: &Arc<ClientConfig>) -> Line {
+fn kept(server: &Server, config: &Arc<rustls::ClientConfig>) -> Line {
     let mut line = connect(server, config).unwrap();
     line.write_all(b"GET /v1/clients/bob HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
     let mut status = [0; 12];
