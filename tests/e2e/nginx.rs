@@ -3,6 +3,7 @@
 //! Runs only with `COREPOST_TEST=all`, for it needs nginx. One of its three nodes is there, the others are not.
 
 use crate::balancer_support::{balancer, free_addresses, tuned};
+use crate::pulls::{PULL, hoard};
 use crate::support::{API_KEY, Api, Got, Knock, Place, Server, Session, eventually, frame, token};
 use corepost::limits::{PING_INTERVAL_MS, PONG_TIMEOUT_MS};
 use corepost::wire::websocket::Opcode;
@@ -22,13 +23,16 @@ impl Nginx {
         let [front, nowhere, nowhere_either] = free_addresses();
         let mut all = vec![
             ("listen 127.0.0.1:8100", format!("listen {front}")),
-            ("server 127.0.0.1:8180", format!("server {}", server.addr)),
-            ("server 127.0.0.1:8181", format!("server {nowhere}")),
-            ("server 127.0.0.1:8182", format!("server {nowhere_either}")),
             ("pid /run/nginx.pid", format!("pid {}", place.path("nginx.pid").display())),
         ];
         all.extend_from_slice(changes);
-        let config = place.write("nginx.conf", tuned("nginx.conf", &all));
+        let mut config = tuned("nginx.conf", &all);
+        for (port, node) in [(8180, server.addr), (8181, nowhere), (8182, nowhere_either)] {
+            let written = format!("server 127.0.0.1:{port} ");
+            assert_eq!(config.matches(&written).count(), 2, "each node takes WebSockets and the HTTP API");
+            config = config.replace(&written, &format!("server {node} "));
+        }
+        let config = place.write("nginx.conf", config);
         let log = std::fs::File::create(place.path("nginx-stderr")).unwrap();
         let mut command = Command::new(balancer("nginx", "nginx-light"));
         command.args(["-e", "stderr", "-g", "daemon off;", "-c"]).arg(config).stdin(Stdio::null());
@@ -114,6 +118,47 @@ fn nginx_counts_the_connections_of_an_address_since_nodes_cannot() {
     assert_eq!(knock("carol").refused(nginx.front), 429);
     drop(sessions);
     eventually("there is room again", || knock("carol").enter(nginx.front).is_ok());
+}
+
+#[test]
+fn a_503_of_the_api_takes_no_node_out() {
+    if !is_asked_for() {
+        return;
+    }
+    let place = Place::keyed("nginx-503");
+    let server = place.start();
+    let deaf = hoard(&server);
+    let nginx = Nginx::start(&place, &server, &[]);
+    let mut api = Api::connect(nginx.front).with_key(API_KEY);
+    // By the first ones nginx also learns who is not there. A 503 of its own, or a 502, has no code.
+    for _ in 0..5 {
+        let refused = api.get(PULL);
+        assert_eq!((refused.status, refused.code().as_str()), (503, "unavailable"));
+    }
+    knock("alice").enter(nginx.front).unwrap().deliver("carol", "1", "sessions come in all the same");
+    assert_eq!(api.get("/v1/clients/alice").status, 200, "and what needs no room is answered");
+    drop(deaf);
+    eventually("the core takes requests again", || api.get(PULL).status == 200);
+}
+
+#[test]
+fn a_full_node_takes_no_client_and_goes_on_with_the_api() {
+    if !is_asked_for() {
+        return;
+    }
+    let place = Place::keyed("nginx-full").with("max-connections", 2);
+    let server = place.start();
+    let nginx = Nginx::start(&place, &server, &[]);
+    let mut api = Api::connect(nginx.front).with_key(API_KEY);
+    assert_eq!(api.get("/v1/clients/alice").status, 200);
+    let mut alice = knock("alice").enter(nginx.front).unwrap();
+    // The node's own 503, or nginx's 502 once it has learnt that nobody takes clients.
+    for _ in 0..5 {
+        assert!(matches!(knock("bob").refused(nginx.front), 502 | 503));
+    }
+    let message = json!({"from": "carol", "to": "alice", "id": "1", "body": "by HTTP"});
+    assert_eq!(api.publish(&message).status, 200);
+    assert_eq!(alice.bodies(1), ["by HTTP"]);
 }
 
 #[test]
