@@ -380,11 +380,15 @@ fn what_is_written_of_metrics_names_those_that_there_are() {
     }
 }
 
+/// A file of this repository.
+fn source(path: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+}
+
 /// The limits of the unit are those of a large host.
 #[test]
 fn the_unit_of_systemd_agrees_with_the_knobs() {
-    let unit =
-        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tuning/corepost.service")).unwrap();
+    let unit = source("tuning/corepost.service");
     let knobs = knobs();
     let limit = |name: &str| {
         let knob = knobs.iter().find(|knob| knob.kind == Kind::Limit && knob.name == name).unwrap();
@@ -392,4 +396,48 @@ fn the_unit_of_systemd_agrees_with_the_knobs() {
     };
     assert!(unit.contains(&format!("LimitNOFILE={}\n", limit("open files"))));
     assert!(unit.contains(&format!("LimitMEMLOCK={}M\n", limit("locked memory") >> 20)));
+}
+
+/// What the unit sets this to, once.
+fn in_unit(name: &str) -> String {
+    let unit = source("tuning/corepost.service");
+    let values: Vec<_> = unit.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix('=')).collect();
+    assert_eq!(values.len(), 1, "{name}: {values:?}");
+    values[0].to_owned()
+}
+
+/// Beyond it systemd kills sessions that were not told yet.
+#[test]
+fn the_unit_of_systemd_gives_a_drain_its_time() {
+    use corepost::config;
+
+    let serve = source("src/cli/serve.rs");
+    let grace = serve.split("const GRACE: Duration = Duration::from_secs(").nth(1).unwrap();
+    let grace_s: u64 = grace.split(')').next().unwrap().parse().unwrap();
+    let window = config::all_settings().find(|it| it.key == "drain_window").unwrap().default.unwrap();
+    let window_ms = config::duration(window).unwrap();
+    let given_s: u64 = in_unit("TimeoutStopSec").parse().unwrap();
+    assert!(given_s * 1_000 > window_ms + grace_s * 1_000, "{given_s} s for {window} and {grace_s} s");
+    let window_s = window_ms / 1_000;
+    for told in [format!("drain_window, {window_s} s unless"), format!("{grace_s} s for what is under way")] {
+        assert!(source("tuning/corepost.service").contains(&told), "{told}");
+    }
+}
+
+/// A node that was drained ends with 0 and stays away; what only the operator mends is not tried again and again.
+#[test]
+fn the_unit_of_systemd_starts_again_what_may_work_then() {
+    use corepost::cli::Exit;
+
+    assert_eq!((in_unit("Restart"), Exit::Done as u8), ("on-failure".into(), 0));
+    let kept_away = [Exit::Usage, Exit::DataDirectory].map(|exit| (exit as u8).to_string());
+    assert_eq!(in_unit("RestartPreventExitStatus"), kept_away.join(" "));
+}
+
+#[test]
+fn the_user_of_the_unit_is_made() {
+    let (user, home) = (in_unit("User"), in_unit("WorkingDirectory"));
+    assert_eq!(in_unit("Group"), user, "`u` makes a group of the same name");
+    let made = format!("u {user} - \"Corepost\" {home}\n");
+    assert!(source("tuning/corepost.sysusers").ends_with(&made), "{made}");
 }
