@@ -174,6 +174,7 @@ fn everything_selects_the_pods_of_the_set() {
     assert_eq!(manifests.set()["selector"]["matchLabels"], *labels);
     let budget = &manifests.of("PodDisruptionBudget", "corepost")["spec"];
     assert_eq!((&budget["selector"]["matchLabels"], budget["maxUnavailable"].as_u64()), (labels, Some(1)));
+    assert_eq!(manifests.of("NetworkPolicy", "corepost")["spec"]["podSelector"]["matchLabels"], *labels);
     let spread = &manifests.pod()["topologySpreadConstraints"][0]["labelSelector"]["matchLabels"];
     assert_eq!(spread, labels);
     let governing = manifests.set()["serviceName"].as_str().unwrap();
@@ -181,6 +182,32 @@ fn everything_selects_the_pods_of_the_set() {
         assert_eq!(manifests.of("Service", service)["spec"]["selector"], *labels, "{service}");
     }
     assert_eq!(manifests.of("Service", governing)["spec"]["clusterIP"], "None");
+}
+
+/// Without a key anybody who reaches the admin port can drain a node.
+#[test]
+fn only_monitoring_reaches_the_admin_port() {
+    let manifests = Manifests::read();
+    let policy = &manifests.of("NetworkPolicy", "corepost")["spec"];
+    assert_eq!(policy["policyTypes"], json!(["Ingress"]), "what nodes connect to is left open");
+    let rules = policy["ingress"].as_array().unwrap();
+    let from = |port: &str| -> Vec<&Value> {
+        let of = |rule: &&Value| rule["ports"].as_array().unwrap().iter().any(|it| it["port"] == port);
+        rules.iter().filter(of).map(|rule| &rule["from"]).collect()
+    };
+    assert_eq!(from("clients"), [&Value::Null], "from everywhere");
+    let monitoring =
+        json!([{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]);
+    assert_eq!(from("admin"), [&monitoring]);
+    assert_eq!(rules.len(), 2, "nothing else is let in");
+    for port in rules.iter().flat_map(|rule| rule["ports"].as_array().unwrap()) {
+        manifests.port(&port["port"]);
+        assert_eq!(port["protocol"], "TCP");
+    }
+    let admin = manifests.port(&json!("admin"));
+    for told in [format!("on port {admin}"), "namespace `monitoring`".into()] {
+        assert!(file("README.md").contains(&told), "{told}");
+    }
 }
 
 #[test]
