@@ -29,6 +29,9 @@ pub fn read_host(root: &Path) -> Host {
     Host { cpus, ours, isolated, quota_milli: tree.quota_milli(), nics: tree.nics() }
 }
 
+/// Words by which drivers name what carries no packets: virtio, mlx5 and mlx4, Intel's, ena and gve, vmxnet3.
+const MANAGEMENT: [&str; 7] = ["config", "control", "async", "misc", "mgmnt", "mgmt", "event"];
+
 struct Tree(PathBuf);
 
 impl Tree {
@@ -151,18 +154,20 @@ impl Tree {
         let queues = self.list(path.join("queues"));
         let rx_queues = queues.iter().filter(|(queue, _)| queue.starts_with("rx-")).count();
         let lines = places.iter().flat_map(|dir| numbers_in(&dir.join("msi_irqs")));
-        let mut interrupts: Vec<Interrupt> = lines.filter_map(|irq| self.interrupt(irq)).collect();
+        let mut interrupts: Vec<Interrupt> = lines.filter_map(|irq| self.interrupt(irq, &name)).collect();
         interrupts.sort_by_key(|interrupt| interrupt.irq);
         Some(Nic { name, node, rx_queues: rx_queues.try_into().unwrap_or(u16::MAX), interrupts })
     }
 
     /// `None`: nobody handles it, or it has nothing to do with packets.
-    fn interrupt(&self, irq: u32) -> Option<Interrupt> {
+    fn interrupt(&self, irq: u32, nic: &str) -> Option<Interrupt> {
         let dir = PathBuf::from(format!("proc/irq/{irq}"));
         let now = self.cpus(dir.join("smp_affinity_list"))?;
         // Who handles it is a folder in it.
         let (name, _) = self.list(&dir).into_iter().find(|(_, path)| self.0.join(path).is_dir())?;
-        let is_of_packets = !["config", "async", "control"].iter().any(|word| name.contains(word));
+        // Nothing keeps a card from being called `misc0`.
+        let about = name.replacen(nic, "", 1);
+        let is_of_packets = !MANAGEMENT.iter().any(|word| about.contains(word));
         is_of_packets.then_some(Interrupt { irq, name, now })
     }
 

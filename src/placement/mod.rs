@@ -9,6 +9,7 @@ mod picture;
 mod plan;
 #[cfg(test)]
 mod plan_tests;
+mod queues;
 mod wishes;
 
 pub use cpus::Cpus;

@@ -7,11 +7,13 @@
 //!   nobody has placed (kernel threads, interrupts) lands on the first CPUs too.
 //! - All other CPUs run a core each; first one thread of each physical core, then the siblings, so that fewer cores than CPUs do
 //!   not share; the NUMA node of a network card before the others.
-//! - Interrupts go to the CPUs of cores in turn, those of the card's own NUMA node if there are any.
+//! - Interrupts go to the CPUs of cores in turn, those of the card's own NUMA node if there are any; both of one queue to the
+//!   same CPU.
 //! - Where a cgroup grants less time than the CPUs have, as many cores as it grants run unpinned: pinned, all
 //!   containers of a host would crowd on the same first CPUs. A cpuset (Kubernetes: the static CPU manager) gives CPUs.
 
 use super::host::{Cpu, Host, Interrupt, Nic};
+use super::queues::{queues_of, turns};
 use super::wishes::{Impossible, Wishes};
 use super::{Cpus, Role};
 use crate::limits::CORES;
@@ -268,14 +270,16 @@ fn near(host: &Host, nic: &Nic, cpus: &Cpus) -> Cpus {
     if near.is_empty() { cpus.clone() } else { near }
 }
 
+/// By queue, not by their order: virtio's is input.0, output.0, input.1…, and with as many queues as CPUs every packet
+/// would come in at half of them.
 fn steer(host: &Host, nic: &Nic, to: &Cpus) -> Vec<Steer> {
     let to: Vec<u16> = near(host, nic, to).iter().collect();
-    let steer = |(nth, interrupt): (usize, &Interrupt)| Steer {
+    let steer = |(interrupt, turn): (&Interrupt, usize)| Steer {
         nic: nic.name.clone(),
         interrupt: interrupt.clone(),
-        wanted: to[nth % to.len()],
+        wanted: to[turn % to.len()],
     };
-    nic.interrupts.iter().enumerate().map(steer).collect()
+    nic.interrupts.iter().zip(turns(&queues_of(nic))).map(steer).collect()
 }
 
 impl Plan {

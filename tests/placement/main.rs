@@ -57,6 +57,22 @@ fn thirty_two_on_two_numa_nodes_with_a_card_at_the_second() {
 }
 
 #[test]
+fn both_interrupts_of_a_virtio_queue_come_to_the_same_cpu() {
+    for pairs in [2, 4, 8] {
+        let shape = Shape { nodes: 1, physical_per_node: pairs, threads: 1 };
+        let host = read(&Tree::new(&format!("virtio-{pairs}"), &shape).with_virtio("eth0", pairs));
+        assert_eq!((host.nics[0].node, host.nics[0].rx_queues), (None, pairs));
+        let made = plan(&host, &Wishes { cores: Some(pairs), ..Wishes::default() }).unwrap();
+        let dealt: Vec<_> =
+            made.interrupts.iter().map(|steer| (steer.interrupt.name.clone(), steer.wanted)).collect();
+        let of_pair =
+            |pair| [(format!("virtio0-input.{pair}"), pair), (format!("virtio0-output.{pair}"), pair)];
+        assert_eq!(dealt, (0..pairs).flat_map(of_pair).collect::<Vec<_>>());
+        assert_eq!(made.spread, [], "each core's CPU has a queue");
+    }
+}
+
+#[test]
 fn sixty_four_threads_of_thirty_two_physical_cores() {
     let host = read(&Tree::new("smt", &Shape { nodes: 1, physical_per_node: 32, threads: 2 }));
     assert_eq!((host.cpus[40].physical, host.cpus[40].cache), (8, 0));

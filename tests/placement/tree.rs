@@ -94,11 +94,35 @@ impl Tree {
         self.write(&format!("{device}/msi_irqs/59"), "msix");
         self.write("proc/irq/59/smp_affinity_list", "0-7");
         fs::create_dir_all(self.0.join("proc/irq/59/mlx5_async")).unwrap();
+        self.link_nic(device, name);
+        self
+    }
+
+    /// A card of a virtual machine on KVM: a device on a device of PCI, with two interrupts for each pair of queues, in the order in
+    /// which virtio_net asks for them.
+    pub fn with_virtio(self, name: &str, pairs: u16) -> Self {
+        let pci = "sys/devices/pci0000:00/0000:00:03.0";
+        self.write(&format!("{pci}/numa_node"), "-1");
+        let queues = (0..pairs).flat_map(|pair| [format!("input.{pair}"), format!("output.{pair}")]);
+        for (nth, what) in ["config".to_owned()].into_iter().chain(queues).enumerate() {
+            let irq = 40 + nth;
+            self.write(&format!("{pci}/msi_irqs/{irq}"), "msix");
+            self.write(&format!("proc/irq/{irq}/smp_affinity_list"), "0-7");
+            fs::create_dir_all(self.0.join(format!("proc/irq/{irq}/virtio0-{what}"))).unwrap();
+        }
+        let device = format!("{pci}/virtio0");
+        for queue in (0..pairs).flat_map(|pair| [format!("rx-{pair}"), format!("tx-{pair}")]) {
+            fs::create_dir_all(self.0.join(format!("{device}/net/{name}/queues/{queue}"))).unwrap();
+        }
+        self.link_nic(&device, name);
+        self
+    }
+
+    fn link_nic(&self, device: &str, name: &str) {
         std::os::unix::fs::symlink("../..", self.0.join(format!("{device}/net/{name}/device"))).unwrap();
         let class = self.0.join("sys/class/net");
         fs::create_dir_all(class.join("lo")).unwrap();
         std::os::unix::fs::symlink(format!("../../../{device}/net/{name}"), class.join(name)).unwrap();
-        self
     }
 
     pub fn path(&self) -> &Path {
