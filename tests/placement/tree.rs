@@ -80,9 +80,13 @@ impl Tree {
         self
     }
 
-    /// A card on PCI, as a driver with an interrupt for each queue makes it.
+    /// A card on PCI, behind a bridge, as a driver with an interrupt for each queue makes it.
     pub fn with_nic(self, name: &str, node: i32, queues: u32) -> Self {
-        let device = "sys/devices/pci0000:00/0000:00:1f.0";
+        let bridge = "sys/devices/pci0000:00/0000:00:1c.0";
+        self.write(&format!("{bridge}/msi_irqs/58"), "msi");
+        self.write("proc/irq/58/smp_affinity_list", "0-7");
+        fs::create_dir_all(self.0.join("proc/irq/58/PCIe PME, pciehp")).unwrap();
+        let device = &format!("{bridge}/0000:3b:00.0");
         self.write(&format!("{device}/numa_node"), &node.to_string());
         for queue in 0..queues {
             let irq = 60 + queue;
