@@ -1,12 +1,14 @@
 #!/bin/sh
-# Moves the interrupts of network cards, and spreads the packets of cards with few queues, as `corepost placement` plans it.
+# Moves the interrupts of network cards, spreads the packets of cards with few queues (RPS), and has each core send by the queue
+# whose interrupt it handles (XPS), as `corepost placement` plans it.
 #
 #   tuning/irq.sh show  [flags of serve]   prints the commands
 #   tuning/irq.sh apply [flags of serve]   runs them, as root; what cannot be moved is told and left
 #
 # irqbalance moves interrupts back within seconds, so apply refuses to work beside it. Nothing survives a reboot: run it from a
-# unit, after the network is up. XPS needs no help: drivers with a queue for each CPU map them themselves (kernel:
-# networking/scaling).
+# unit, after the network is up. Whether and how a card's send queues are mapped to CPUs before that depends on its driver
+# (kernel: networking/scaling), and the driver knows nothing of where interrupts are moved to: so the plan maps them too, unless there
+# is only one, for which XPS has no effect.
 set -eu
 
 corepost=${COREPOST:-corepost}

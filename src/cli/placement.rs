@@ -23,7 +23,7 @@ pub(super) struct PlacementArgs {
     /// Print host and plan as one JSON object
     #[arg(long)]
     json: bool,
-    /// Print the commands that move interrupts and spread packets as planned
+    /// Print the commands that move interrupts, spread packets and choose send queues as planned
     #[arg(long, conflicts_with = "json")]
     commands: bool,
     #[command(flatten)]

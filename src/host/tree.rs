@@ -152,13 +152,17 @@ impl Tree {
         let node = places.iter().find_map(|dir| fs::read_to_string(dir.join("numa_node")).ok());
         let node = node.and_then(|text| text.trim().parse::<i32>().ok()).and_then(|n| u16::try_from(n).ok());
         let queues = self.list(path.join("queues"));
-        let rx_queues = queues.iter().filter(|(queue, _)| queue.starts_with("rx-")).count();
+        let count = |kind: &str| {
+            let all = queues.iter().filter(|(queue, _)| queue.starts_with(kind));
+            all.count().try_into().unwrap_or(u16::MAX)
+        };
+        let (rx_queues, tx_queues) = (count("rx-"), count("tx-"));
         // Those of the first that has any: what a card of PCI is on is a bridge, whose lines are no card's.
         let mut lines = places.iter().map(|dir| numbers_in(&dir.join("msi_irqs")));
         let lines = lines.find(|lines| !lines.is_empty()).unwrap_or_default().into_iter();
         let mut interrupts: Vec<Interrupt> = lines.filter_map(|irq| self.interrupt(irq, &name)).collect();
         interrupts.sort_by_key(|interrupt| interrupt.irq);
-        Some(Nic { name, node, rx_queues: rx_queues.try_into().unwrap_or(u16::MAX), interrupts })
+        Some(Nic { name, node, rx_queues, tx_queues, interrupts })
     }
 
     /// `None`: nobody handles it, or it has nothing to do with packets.

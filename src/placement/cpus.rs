@@ -61,7 +61,7 @@ impl Cpus {
 }
 
 impl Cpus {
-    /// As a mask in hexadecimal, 32 CPUs a word, the last word first: what `rps_cpus` takes.
+    /// As a mask in hexadecimal, 32 CPUs a word, the last word first: what `rps_cpus` and `xps_cpus` take.
     pub fn mask(&self) -> String {
         let words = self.0.last().map_or(1, |last| usize::from(*last) / 32 + 1);
         let mut mask = vec![0_u32; words];

@@ -25,6 +25,8 @@ pub struct Nic {
     pub node: Option<u16>,
     /// How many queues packets come in by.
     pub rx_queues: u16,
+    /// How many queues they go out by.
+    pub tx_queues: u16,
     /// Those whose CPUs may be chosen, ascending. None where the kernel hides them, as in most containers.
     pub interrupts: Vec<Interrupt>,
 }

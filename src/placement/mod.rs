@@ -15,5 +15,5 @@ mod wishes;
 pub use cpus::Cpus;
 pub use host::{Cpu, Host, Interrupt, Nic};
 pub use picture::Picture;
-pub use plan::{Note, Plan, Spread, Steer, plan};
+pub use plan::{Note, Plan, SendBy, Spread, Steer, plan};
 pub use wishes::{Impossible, Role, Wishes};

@@ -1,7 +1,7 @@
 //! A plan as an operator reads it: the host's physical cores in rows, their threads in columns, and who runs where.
 
 use super::host::{Cpu, Host};
-use super::plan::{Plan, Spread};
+use super::plan::{Plan, SendBy, Spread};
 use std::fmt;
 
 /// Shows a plan on the host it was made for.
@@ -30,7 +30,8 @@ impl fmt::Display for Picture<'_> {
                 writeln!(f, "    {}", cells.join("   ").trim_end())?;
             }
         }
-        if !plan.interrupts.is_empty() || !plan.spread.is_empty() {
+        let has_commands = !plan.interrupts.is_empty() || !plan.spread.is_empty() || !plan.sending.is_empty();
+        if has_commands {
             writeln!(f, "\ninterrupts and packets")?;
         }
         for steer in &plan.interrupts {
@@ -50,7 +51,10 @@ impl fmt::Display for Picture<'_> {
                 "    {nic} has {queues}: more (ethtool -L), or its packets spread over CPUs {cpus} (RPS)"
             )?;
         }
-        if !plan.interrupts.is_empty() || !plan.spread.is_empty() {
+        for SendBy { nic, queue, cpus } in &plan.sending {
+            writeln!(f, "    {nic} queue tx-{queue}: what CPUs {cpus} send (XPS)")?;
+        }
+        if has_commands {
             writeln!(f, "    `corepost placement --commands` prints what does this")?;
         }
         if !plan.notes.is_empty() {

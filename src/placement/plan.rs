@@ -8,7 +8,7 @@
 //! - All other CPUs run a core each; first one thread of each physical core, then the siblings, so that fewer cores than CPUs do
 //!   not share; the NUMA node of a network card before the others.
 //! - Interrupts go to the CPUs of cores in turn, those of the card's own NUMA node if there are any; both of one queue to the
-//!   same CPU.
+//!   same CPU. Cores send by that queue, too.
 //! - Where a cgroup grants less time than the CPUs have, as many cores as it grants run unpinned: pinned, all
 //!   containers of a host would crowd on the same first CPUs. A cpuset (Kubernetes: the static CPU manager) gives CPUs.
 
@@ -18,6 +18,7 @@ use super::wishes::{Impossible, Wishes};
 use super::{Cpus, Role};
 use crate::limits::CORES;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// What runs where.
@@ -35,6 +36,8 @@ pub struct Plan {
     pub interrupts: Vec<Steer>,
     /// Cards with too few queues, whose packets other CPUs should take over.
     pub spread: Vec<Spread>,
+    /// Which queue packets should go out by, of cards with more than one.
+    pub sending: Vec<SendBy>,
     /// What an operator should know.
     pub notes: Vec<Note>,
 }
@@ -58,6 +61,17 @@ pub struct Spread {
     /// How many queues its packets come in by.
     pub queues: u16,
     /// The CPUs of cores, on its own NUMA node if there are any.
+    pub cpus: Cpus,
+}
+
+/// A queue and who should send by it (XPS; kernel: networking/scaling).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SendBy {
+    /// The card.
+    pub nic: String,
+    /// Its number among those that packets go out by.
+    pub queue: u16,
+    /// Those of the cores that should send by it.
     pub cpus: Cpus,
 }
 
@@ -120,7 +134,7 @@ pub fn plan(host: &Host, wishes: &Wishes) -> Result<Plan, Vec<Impossible>> {
     if !idle.is_empty() {
         notes.push(Note::Isolated(idle));
     }
-    let (mut interrupts, mut spread) = (Vec::new(), Vec::new());
+    let (mut interrupts, mut spread, mut sending) = (Vec::new(), Vec::new(), Vec::new());
     for nic in &host.nics {
         notes.extend(far_from(host, nic, &core_cpus));
         if chosen.is_pinned || wishes.interrupts.is_some() {
@@ -129,8 +143,11 @@ pub fn plan(host: &Host, wishes: &Wishes) -> Result<Plan, Vec<Impossible>> {
         if chosen.is_pinned && wishes.interrupts.is_none() {
             spread.extend(spread_of(host, nic, &core_cpus));
         }
+        if chosen.is_pinned {
+            sending.extend(sending_of(host, nic, &core_cpus));
+        }
     }
-    Ok(Plan { cores, is_pinned: chosen.is_pinned, backplane, store, interrupts, spread, notes })
+    Ok(Plan { cores, is_pinned: chosen.is_pinned, backplane, store, interrupts, spread, sending, notes })
 }
 
 fn wrong_cpus(host: &Host, wishes: &Wishes) -> Vec<Impossible> {
@@ -282,8 +299,27 @@ fn steer(host: &Host, nic: &Nic, to: &Cpus) -> Vec<Steer> {
     nic.interrupts.iter().zip(turns(&queues_of(nic))).map(steer).collect()
 }
 
+/// To each queue the CPU of its interrupt; cores that no queue is left for share them in turn. With interrupts on CPUs of their
+/// own it is the same, since it is cores that send. A queue without a known interrupt stays as the driver has it.
+fn sending_of(host: &Host, nic: &Nic, cores: &Cpus) -> Vec<SendBy> {
+    if nic.tx_queues < 2 {
+        return Vec::new();
+    }
+    let near = near(host, nic, cores);
+    let cpus: Vec<u16> = near.iter().chain(cores.without(&near).iter()).collect();
+    let queues = queues_of(nic);
+    let of_line = queues.iter().zip(turns(&queues));
+    let sends = of_line.filter_map(|(queue, turn)| Some((queue.filter(|queue| queue.sends)?.number, turn)));
+    let sends: BTreeMap<u16, usize> = sends.filter(|(queue, _)| *queue < nic.tx_queues).collect();
+    let send_by = |(nth, (queue, turn)): (usize, (&u16, &usize))| {
+        let left = cpus.iter().skip(nth).step_by(sends.len()).copied();
+        SendBy { nic: nic.name.clone(), queue: *queue, cpus: left.chain([cpus[turn % near.len()]]).collect() }
+    };
+    sends.iter().enumerate().map(send_by).collect()
+}
+
 impl Plan {
-    /// Commands for a shell that move interrupts and spread packets as planned.
+    /// Commands for a shell that move interrupts, spread packets and choose queues as planned.
     pub fn commands(&self) -> String {
         let mut text = String::new();
         for Steer { nic, interrupt, wanted } in &self.interrupts {
@@ -299,6 +335,12 @@ impl Plan {
                     cpus.mask()
                 );
             }
+        }
+        for SendBy { nic, queue, cpus } in &self.sending {
+            text += &format!(
+                "echo {} > /sys/class/net/{nic}/queues/tx-{queue}/xps_cpus  # CPUs {cpus}\n",
+                cpus.mask()
+            );
         }
         text
     }

@@ -131,7 +131,7 @@ fn nic(node: u16, queues: u16) -> Nic {
     let interrupts = (0..queues)
         .map(|n| Interrupt { irq: 40 + u32::from(n), name: format!("eth0-{n}"), now: cpus("0-63") })
         .collect();
-    Nic { name: "eth0".into(), node: Some(node), rx_queues: queues, interrupts }
+    Nic { name: "eth0".into(), node: Some(node), rx_queues: queues, tx_queues: queues, interrupts }
 }
 
 #[test]
@@ -153,6 +153,26 @@ fn interrupts_go_to_cores_near_the_card_and_cores_begin_there() {
 }
 
 #[test]
+fn cores_send_by_the_queue_whose_interrupt_they_handle() {
+    let sending = |host: &Host, wishes: &Wishes| -> Vec<String> {
+        plan(host, wishes).unwrap().sending.iter().map(|by| format!("{}: {}", by.queue, by.cpus)).collect()
+    };
+    let wired = Host { nics: vec![nic(1, 4)], ..host(2, 4, 1) };
+    let two = Wishes { cores: Some(2), ..alone() };
+    assert_eq!(sending(&wired, &two), ["0: 4", "1: 5", "2: 4", "3: 5"], "more queues than cores");
+    let dedicated = Wishes { interrupts: Some(cpus("7")), ..alone() };
+    assert_eq!(sending(&wired, &dedicated), ["0: 1,4", "1: 2,5", "2: 3,6", "3: 0,4"], "the far ones, too");
+    let few = Host { nics: vec![nic(0, 2)], ..host(1, 4, 1) };
+    assert_eq!(sending(&few, &alone()), ["0: 0,2", "1: 1,3"], "fewer queues than cores");
+    let commands = plan(&few, &alone()).unwrap().commands();
+    assert!(commands.contains("echo 5 > /sys/class/net/eth0/queues/tx-0/xps_cpus  # CPUs 0,2"), "{commands}");
+    let one = Host { nics: vec![nic(0, 1)], ..host(1, 4, 1) };
+    assert_eq!(sending(&one, &alone()).len(), 0, "there is nothing to choose");
+    let hidden = Host { nics: vec![Nic { interrupts: Vec::new(), ..nic(0, 4) }], ..host(1, 4, 1) };
+    assert_eq!(sending(&hidden, &alone()).len(), 0, "nobody knows whose interrupt is where");
+}
+
+#[test]
 fn the_picture_names_everybody_where_they_are() {
     let wired = Host { nics: vec![nic(0, 1)], ..host(1, 4, 2) };
     let made = plan(&wired, &Wishes { cores: Some(6), ..in_cluster() }).unwrap();
@@ -169,6 +189,9 @@ fn the_picture_names_everybody_where_they_are() {
     ] {
         assert!(shown.contains(part), "{part}\n{shown}");
     }
+    let wired = Host { nics: vec![nic(0, 2)], ..host(1, 4, 1) };
+    let shown = Picture { host: &wired, plan: &plan(&wired, &alone()).unwrap() }.to_string();
+    assert!(shown.contains("eth0 queue tx-1: what CPUs 1,3 send (XPS)\n"), "{shown}");
 }
 
 proptest! {

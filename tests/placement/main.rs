@@ -61,7 +61,8 @@ fn both_interrupts_of_a_virtio_queue_come_to_the_same_cpu() {
     for pairs in [2, 4, 8] {
         let shape = Shape { nodes: 1, physical_per_node: pairs, threads: 1 };
         let host = read(&Tree::new(&format!("virtio-{pairs}"), &shape).with_virtio("eth0", pairs));
-        assert_eq!((host.nics[0].node, host.nics[0].rx_queues), (None, pairs));
+        let nic = &host.nics[0];
+        assert_eq!((nic.node, nic.rx_queues, nic.tx_queues), (None, pairs, pairs));
         let made = plan(&host, &Wishes { cores: Some(pairs), ..Wishes::default() }).unwrap();
         let dealt: Vec<_> =
             made.interrupts.iter().map(|steer| (steer.interrupt.name.clone(), steer.wanted)).collect();
@@ -69,6 +70,8 @@ fn both_interrupts_of_a_virtio_queue_come_to_the_same_cpu() {
             |pair| [(format!("virtio0-input.{pair}"), pair), (format!("virtio0-output.{pair}"), pair)];
         assert_eq!(dealt, (0..pairs).flat_map(of_pair).collect::<Vec<_>>());
         assert_eq!(made.spread, [], "each core's CPU has a queue");
+        let sends: Vec<_> = made.sending.iter().map(|by| (by.queue, by.cpus.to_string())).collect();
+        assert_eq!(sends, (0..pairs).map(|pair| (pair, pair.to_string())).collect::<Vec<_>>());
     }
 }
 
