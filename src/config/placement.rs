@@ -21,10 +21,10 @@ pub struct Placement {
 pub(super) fn read_placement(read: &mut Reader<'_>) -> Option<Placement> {
     let wishes = Wishes {
         cores: read.optional("cores", numbers(1, CORES as u32)).map(|cores| cores as u16),
-        core_cpus: read.optional("cpus", cpu_list),
-        backplane: read.optional("backplane_cpus", cpu_set),
-        store: read.optional("store_cpus", cpu_set),
-        interrupts: read.optional("irq_cpus", cpu_set),
+        core_cpus: read.optional("cpus", unless_auto(cpu_list)).flatten(),
+        backplane: read.optional("backplane_cpus", unless_auto(cpu_set)).flatten(),
+        store: read.optional("store_cpus", unless_auto(cpu_set)).flatten(),
+        interrupts: read.optional("irq_cpus", unless_auto(cpu_set)).flatten(),
         is_in_cluster: is_in_cluster(read),
     };
     let host = read_host(Path::new("/"));
@@ -35,6 +35,11 @@ pub(super) fn read_placement(read: &mut Reader<'_>) -> Option<Placement> {
             None
         }
     }
+}
+
+/// `auto` leaves it to the plan, as if nothing were written: so a flag can take back what a file says.
+fn unless_auto<T>(parse: impl Fn(&str) -> Result<T, Problem>) -> impl Fn(&str) -> Result<Option<T>, Problem> {
+    move |text| if text == "auto" { Ok(None) } else { parse(text).map(Some) }
 }
 
 /// In its order, which is that of the cores.

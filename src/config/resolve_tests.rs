@@ -146,6 +146,20 @@ fn cores_take_the_cpus_in_turn() {
 }
 
 #[test]
+fn auto_leaves_cpus_to_the_plan() {
+    let path = std::env::temp_dir().join(format!("corepost-auto-{}.toml", std::process::id()));
+    std::fs::write(&path, "cpus = '8000'\nstore_cpus = '8001'").unwrap();
+    let auto = ["cpus", "backplane_cpus", "store_cpus", "irq_cpus"].map(|setting| (setting, "auto"));
+    let flags = [&auto[..], &[("config", path.to_str().unwrap())]].concat();
+    let placement = |flags: &[(&'static str, &str)]| resolve(&given(flags)).unwrap().config.placement;
+    let (mut asked, mut silent) = (placement(&flags), placement(&[]));
+    // Where interrupts are now may change meanwhile.
+    (asked.interrupts, silent.interrupts) = (Vec::new(), Vec::new());
+    assert_eq!(asked, silent, "the flags take back what the file says");
+    std::fs::remove_file(&path).unwrap();
+}
+
+#[test]
 fn what_is_shown_is_a_file_that_means_the_same() {
     let shown = resolve(&given(&[("retention", "3d"), ("allow_origin", "null")])).unwrap();
     let text = shown.to_string();

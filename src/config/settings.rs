@@ -87,20 +87,20 @@ pub const SETTINGS: &[Setting] = &[
     unset(
         PLACE,
         "cpus",
-        "LIST",
+        "LIST|auto",
         "CPUs to pin them to, as in 0-3,8 [default: `corepost placement` shows which]",
     ),
     unset(
         PLACE,
         "backplane_cpus",
-        "LIST",
+        "LIST|auto",
         "CPUs for threads about Kafka [default: beside the cores if there are enough]",
     ),
-    unset(PLACE, "store_cpus", "LIST", "CPUs for threads of the store [default: with the backplane]"),
+    unset(PLACE, "store_cpus", "LIST|auto", "CPUs for threads of the store [default: with the backplane]"),
     unset(
         PLACE,
         "irq_cpus",
-        "LIST",
+        "LIST|auto",
         "CPUs for network interrupts: cores keep off them; `corepost placement` says which goes where",
     ),
     set(
