@@ -78,8 +78,8 @@ fn start(mut settings: Settings) -> Exit {
     };
     // Before anything starts, so that a signal is never met by the default action half-way; and not before there is
     // something to be ended in order.
-    let ends = [SIGTERM, SIGINT, DRAIN].into_iter();
-    if let Err(error) = ends.map(|signal| signals.add_signal(signal)).collect::<Result<(), _>>() {
+    let mut ends = [SIGTERM, SIGINT, DRAIN].into_iter();
+    if let Err(error) = ends.try_for_each(|signal| signals.add_signal(signal)) {
         return deaf(&error);
     }
     let running = match Node::start(&node) {
