@@ -15,6 +15,21 @@ pub(super) fn allowed_cpus() -> Option<Cpus> {
     (!cpus.is_empty()).then_some(cpus)
 }
 
+/// From now on the calling thread, and whoever it starts, runs on this CPU only.
+///
+/// # Errors
+///
+/// There is no such CPU, it is not ours, or a sandbox forbids it.
+pub fn pin(cpu: usize) -> io::Result<()> {
+    // core_affinity panics on a number that its mask cannot hold.
+    if cpu >= CpuSet::MAX_CPU {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "no mask of the kernel's has it"));
+    }
+    let is_there = core_affinity::set_for_current(core_affinity::CoreId { id: cpu });
+    // It tells no more, but the kernel was the last that it asked.
+    if is_there { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
 /// From now on the calling thread, and whoever it starts, runs on these CPUs only.
 ///
 /// # Errors

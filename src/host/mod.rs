@@ -7,7 +7,7 @@ mod cpus;
 mod name;
 mod tree;
 
-pub use affinity::{Visit, keep_to, visit};
+pub use affinity::{Visit, keep_to, pin, visit};
 pub use boot::{mono_ms, since_boot};
 pub use clock::unix_ms;
 pub use cpus::{BadCpuList, parse_cpu_list};

@@ -22,6 +22,8 @@ pub struct NodeConfig {
     pub listen: SocketAddr,
     /// The CPU of each core; empty: not pinned.
     pub cpus: Vec<usize>,
+    /// Somebody means these very CPUs, so a core that cannot have its own is an error; otherwise it runs anywhere.
+    pub are_cpus_named: bool,
     /// Where threads about Kafka run; empty: anywhere.
     pub backplane_cpus: Cpus,
     /// Where the store's threads run; empty: anywhere.
@@ -60,6 +62,7 @@ impl NodeConfig {
         Self {
             listen,
             cpus: Vec::new(),
+            are_cpus_named: true,
             backplane_cpus: Cpus::default(),
             store_cpus: Cpus::default(),
             driver: Wish::Best,

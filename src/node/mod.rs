@@ -21,6 +21,7 @@ mod flush;
 mod frames;
 mod gate;
 mod guard;
+mod place;
 mod post;
 mod post_shown;
 mod report;

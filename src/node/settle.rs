@@ -55,6 +55,7 @@ impl NodeConfig {
             } else {
                 Vec::new()
             },
+            are_cpus_named: placement.is_named,
             backplane_cpus: placement.backplane.clone(),
             store_cpus: placement.store.clone(),
             driver: match config.driver {

@@ -6,6 +6,7 @@ use super::core::{self, Mail};
 use super::ending::{Ending, Endings};
 use super::gate::Gate;
 use super::guard::Guard;
+use super::place::Place;
 use super::post::{PostBox, Posting};
 use super::report::Life;
 use super::{Figures, abort};
@@ -65,8 +66,13 @@ pub enum StartError {
     Listen(ListenError),
     /// The driver that was asked for cannot be had.
     Driver(Refused),
-    /// This CPU does not exist or is not ours.
-    Cpu(usize),
+    /// A core cannot have the CPU that was named for it.
+    Cpu {
+        /// Which.
+        cpu: usize,
+        /// What the kernel says.
+        error: io::Error,
+    },
     /// The log could not be opened.
     Log(OpenError),
     /// A number of cores or CPUs that makes no sense.
@@ -84,7 +90,11 @@ impl fmt::Display for StartError {
         match self {
             Self::Listen(error) => write!(f, "{error}"),
             Self::Driver(refused) => write!(f, "{refused}"),
-            Self::Cpu(cpu) => write!(f, "CPU {cpu} cannot be used; taskset -p shows which can"),
+            Self::Cpu { cpu, error } => write!(
+                f,
+                "a core cannot be kept to CPU {cpu}, which was named for it: {error}; taskset -p shows which CPUs can be \
+                 used, and a seccomp profile must allow sched_setaffinity"
+            ),
             Self::Log(error) => write!(f, "{error}"),
             Self::Cores(why) => write!(f, "{why}"),
             Self::Kafka(trouble) => write!(f, "{trouble}"),
@@ -314,12 +324,12 @@ impl Running {
             let shown = Arc::clone(&self.shown[index]);
             let address = self.addresses.0[index].clone();
             let core = CoreConfig { index: index as u16, shown, address, ..core.clone() };
-            let cpu = config.cpus.get(index).copied();
+            let place = Place::of_core(config, index);
             let addresses = self.addresses.0.clone();
             let ready = ready.clone();
             let thread = thread::Builder::new()
                 .name(format!("core-{index}"))
-                .spawn(move || live(core, cpu, socket, inbox, addresses, ready))
+                .spawn(move || live(core, place, socket, inbox, addresses, ready))
                 .map_err(StartError::Core)?;
             self.threads.push(thread);
         }
@@ -341,27 +351,21 @@ fn check(config: &NodeConfig) -> Result<(), StartError> {
     if cpus != 0 && cpus != cores {
         return Err(StartError::Cores(format!("{cpus} CPUs for {cores} cores; name one for each")));
     }
-    // core_affinity panics on a number that its mask cannot hold; any other that is not ours it refuses.
-    if let Some(&cpu) = config.cpus.iter().find(|&&cpu| cpu >= libc::CPU_SETSIZE as usize) {
-        return Err(StartError::Cpu(cpu));
-    }
     Ok(())
 }
 
 /// A core's thread, from pinning to the end.
 fn live(
     config: CoreConfig,
-    cpu: Option<usize>,
+    place: Option<Place>,
     socket: std::net::TcpListener,
     inbox: Inbox<Mail>,
     addresses: Vec<Address<Mail>>,
     ready: Sender<Result<(), StartError>>,
 ) {
     abort::on_panic_of_this_thread();
-    if let Some(cpu) = cpu
-        && !core_affinity::set_for_current(core_affinity::CoreId { id: cpu })
-    {
-        let _ = ready.send(Err(StartError::Cpu(cpu)));
+    if let Some(Err(error)) = place.map(Place::take) {
+        let _ = ready.send(Err(error));
         return;
     }
     let driver = config.driver;

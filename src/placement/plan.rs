@@ -28,6 +28,8 @@ pub struct Plan {
     pub cores: Vec<u16>,
     /// Whether cores keep to their CPUs.
     pub is_pinned: bool,
+    /// Whether these CPUs were named: then a core that cannot be there is an error, and otherwise it runs anywhere.
+    pub is_named: bool,
     /// Where threads of the backplane may run.
     pub backplane: Cpus,
     /// Where threads of the store may run.
@@ -147,7 +149,8 @@ pub fn plan(host: &Host, wishes: &Wishes) -> Result<Plan, Vec<Impossible>> {
             sending.extend(sending_of(host, nic, &core_cpus));
         }
     }
-    Ok(Plan { cores, is_pinned: chosen.is_pinned, backplane, store, interrupts, spread, sending, notes })
+    let (is_pinned, is_named) = (chosen.is_pinned, wishes.core_cpus.is_some());
+    Ok(Plan { cores, is_pinned, is_named, backplane, store, interrupts, spread, sending, notes })
 }
 
 fn wrong_cpus(host: &Host, wishes: &Wishes) -> Vec<Impossible> {

@@ -31,7 +31,7 @@ fn in_cluster() -> Wishes {
 #[test]
 fn a_small_host_is_shared_by_all() {
     let made = plan(&host(1, 2, 1), &in_cluster()).unwrap();
-    assert_eq!((made.cores, made.is_pinned), (vec![0, 1], true));
+    assert_eq!((made.cores, made.is_pinned, made.is_named), (vec![0, 1], true, false));
     assert_eq!((made.backplane.to_string(), made.store.to_string()), ("0,1".into(), "0,1".into()));
     assert_eq!(made.notes, []);
 }
@@ -110,7 +110,7 @@ fn a_quota_runs_as_many_cores_as_it_grants_and_pins_none() {
     assert!(made.notes[0].to_string().contains("the time of 2.5 CPUs on 64"), "{}", made.notes[0]);
     // Named CPUs are meant.
     let made = plan(&contained, &Wishes { core_cpus: Some(vec![7]), ..alone() }).unwrap();
-    assert!(made.is_pinned && made.cores == [7]);
+    assert!(made.is_pinned && made.is_named && made.cores == [7]);
     let roomy = Host { quota_milli: Some(64_000), ..contained };
     assert!(plan(&roomy, &alone()).unwrap().is_pinned, "no less than there is");
 }

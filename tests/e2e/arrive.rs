@@ -23,7 +23,15 @@ fn a_port_in_use_is_an_error() {
 #[test]
 fn a_cpu_that_is_not_there_is_an_error() {
     let config = NodeConfig { cpus: vec![9_999], ..NodeConfig::echo("127.0.0.1:0".parse().unwrap(), 1) };
-    assert!(matches!(Node::start(&config), Err(StartError::Cpu(9_999))));
+    assert!(matches!(Node::start(&config), Err(StartError::Cpu { cpu: 9_999, .. })));
+    // One that the kernel knows of, but does not have.
+    let config = NodeConfig { cpus: vec![1_023], ..config };
+    let told = Node::start(&config).unwrap_err().to_string();
+    assert!(told.contains("CPU 1023, which was named for it: Invalid argument"), "{told}");
+    for cpu in [1_023, 9_999] {
+        let planned = NodeConfig { cpus: vec![cpu], are_cpus_named: false, ..config.clone() };
+        Node::start(&planned).expect("nobody has asked for that CPU").stop();
+    }
     assert!(matches!(Node::start(&NodeConfig { cpus: vec![0, 1], ..config }), Err(StartError::Cores(_))));
 }
 

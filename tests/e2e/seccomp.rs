@@ -37,6 +37,15 @@ fn a_node_whose_profile_hides_io_uring_runs_on_epoll_and_says_so() {
     live_and_end(server);
 }
 
+#[test]
+fn a_node_whose_profile_forbids_pinning_runs_unpinned_and_says_so() {
+    let place = Place::new("seccomp-unpinned").with("cpus", "auto");
+    let server = Profile::ours().forbidding("sched_setaffinity").start(&place);
+    let log = server.log();
+    assert!(log.contains("a core cannot be kept to its CPU") && log.contains("sched_setaffinity"), "{log}");
+    live_and_end(server);
+}
+
 /// What hides it answers as a kernel that has no such call: glibc tries `clone3` first, and takes `clone` then.
 #[test]
 fn what_the_profile_refuses_does_not_exist() {

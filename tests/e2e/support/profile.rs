@@ -25,6 +25,14 @@ impl Profile {
         self
     }
 
+    /// Without this one call.
+    pub fn forbidding(mut self, call: &str) -> Self {
+        for rule in self.0["syscalls"].as_array_mut().unwrap() {
+            rule["names"].as_array_mut().unwrap().retain(|name| name != call);
+        }
+        self
+    }
+
     /// The calls that it allows, some of them only with certain arguments.
     pub fn allowed(&self) -> Vec<&str> {
         let rules = self.0["syscalls"].as_array().unwrap().iter();
