@@ -192,8 +192,10 @@ fn judge_quotas(read: &mut Reader<'_>, config: &Config, notes: &mut Vec<String>)
 /// What keeps a node from running well is told at its start, the rest by `corepost placement`.
 fn placement(read: &mut Reader<'_>, notes: &mut Vec<String>) -> Plan {
     let placed = read_placement(read).map(|placed| placed.plan).unwrap_or_default();
-    let is_of_cores = |note: &&Note| matches!(note, Note::Crowded { .. } | Note::Unpinned { .. });
-    notes.extend(placed.notes.iter().filter(is_of_cores).map(Note::to_string));
+    let is_told = |note: &&Note| {
+        matches!(note, Note::Crowded { .. } | Note::Unpinned { .. } | Note::AllIsolated { .. })
+    };
+    notes.extend(placed.notes.iter().filter(is_told).map(Note::to_string));
     placed
 }
 

@@ -67,6 +67,11 @@ impl Host {
         self.cpus.iter().map(|cpu| cpu.cpu).collect()
     }
 
+    /// The scheduler balances nowhere that this process may run.
+    pub(super) fn is_all_isolated(&self) -> bool {
+        self.ours.without(&self.isolated).is_empty()
+    }
+
     /// NUMA nodes, ascending.
     pub(super) fn nodes(&self) -> Vec<u16> {
         let mut nodes: Vec<u16> = self.cpus.iter().map(|cpu| cpu.node).collect();

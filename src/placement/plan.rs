@@ -11,6 +11,8 @@
 //!   same CPU. Cores send by that queue, too.
 //! - Where a cgroup grants less time than the CPUs have, as many cores as it grants run unpinned: pinned, all
 //!   containers of a host would crowd on the same first CPUs. A cpuset (Kubernetes: the static CPU manager) gives CPUs.
+//! - Isolated CPUs (`isolcpus=`) are used if there are no others. The scheduler leaves threads there where they begin, so that
+//!   backplane and store get one CPU each, of a physical core of their own from eight on.
 
 use super::host::{Cpu, Host, Interrupt, Nic};
 use super::queues::{queues_of, turns};
@@ -96,6 +98,13 @@ pub enum Note {
     },
     /// Isolated CPUs that nobody uses.
     Isolated(Cpus),
+    /// There are no others, so that backplane and store have one CPU each.
+    AllIsolated {
+        /// That of the backplane.
+        backplane: Cpus,
+        /// That of the store.
+        store: Cpus,
+    },
     /// Cores on more than one NUMA node, and a card at one of them.
     FarFromNic {
         /// The card.
@@ -128,9 +137,12 @@ pub fn plan(host: &Host, wishes: &Wishes) -> Result<Plan, Vec<Impossible>> {
         notes.push(Note::Unpinned { quota_milli, cpus: pool.cpus.len() });
     }
     let core_cpus: Cpus = cores.iter().copied().collect();
-    let shared = shared_by_others(host, &core_cpus, &taken, chosen.is_pinned);
-    let of = |wish: &Option<Cpus>| wish.clone().unwrap_or_else(|| shared.clone());
-    let (backplane, store) = (of(&wishes.backplane), of(&wishes.store));
+    let [backplane, store] = shared_by_others(host, &core_cpus, &taken, chosen.is_pinned);
+    let backplane = wishes.backplane.clone().unwrap_or(backplane);
+    let store = wishes.store.clone().unwrap_or(store);
+    if host.is_all_isolated() && !wishes.are_others_named() {
+        notes.push(Note::AllIsolated { backplane: backplane.clone(), store: store.clone() });
+    }
     let used = core_cpus.or(&backplane).or(&store).or(&taken);
     let idle = host.isolated.without(&used);
     if !idle.is_empty() {
@@ -200,14 +212,17 @@ impl Pool {
 
     /// Without the physical cores that roles get for themselves whose CPUs nobody has named.
     fn without_reserve(&self, host: &Host, wishes: &Wishes) -> Vec<u16> {
-        let is_named = wishes.store.is_some() && (wishes.backplane.is_some() || !wishes.is_in_cluster);
         let is_isolated = self.cpus.iter().all(|cpu| host.isolated.has(cpu.cpu));
         let mut physical: Vec<(u16, u16)> = self.cpus.iter().map(|cpu| (cpu.node, cpu.physical)).collect();
         physical.sort_unstable();
         physical.dedup();
         let reserve = match physical.len() {
-            _ if is_named || is_isolated => 0,
+            _ if wishes.are_others_named() => 0,
             0..8 => 0,
+            // They have one CPU each.
+            _ if host.is_all_isolated() => 1 + usize::from(wishes.is_in_cluster),
+            // They have others.
+            _ if is_isolated => 0,
             all if wishes.is_in_cluster => all / 4,
             all => all / 8,
         };
@@ -255,9 +270,21 @@ fn choose(host: &Host, wishes: &Wishes, pool: &Pool) -> Chosen {
     Chosen { count, cpus: cpus[..count.min(cpus.len())].to_vec(), is_pinned: true }
 }
 
-/// Where the roles run that nobody has named CPUs for: beside the cores if that is possible, else among them.
-fn shared_by_others(host: &Host, cores: &Cpus, taken: &Cpus, is_pinned: bool) -> Cpus {
-    let beside = host.ours.without(cores).without(taken).without(&host.isolated);
+/// Where backplane and store run if nobody has named CPUs for them: together, or on one CPU each where the scheduler would not
+/// spread their threads.
+fn shared_by_others(host: &Host, cores: &Cpus, taken: &Cpus, is_pinned: bool) -> [Cpus; 2] {
+    let set = beside_or_among(host, cores, taken, is_pinned);
+    let physical = |cpu: u16| host.cpu(cpu).map(|cpu| cpu.physical);
+    let Some(first) = set.iter().next().filter(|_| host.is_all_isolated()) else { return [set.clone(), set] };
+    let other = set.iter().find(|cpu| physical(*cpu) != physical(first));
+    let second = other.or_else(|| set.iter().nth(1)).unwrap_or(first);
+    [first, second].map(|cpu| Cpus::from_iter([cpu]))
+}
+
+/// Beside the cores if that is possible, else among them.
+fn beside_or_among(host: &Host, cores: &Cpus, taken: &Cpus, is_pinned: bool) -> Cpus {
+    let may = if host.is_all_isolated() { host.ours.clone() } else { host.ours.without(&host.isolated) };
+    let beside = may.without(cores).without(taken);
     // One thread of a core and its sibling are one physical core: what is left of it is no place beside.
     let physical = |cpu: u16| host.cpu(cpu).map(|cpu| cpu.physical);
     let is_whole = |cpu: &u16| cores.iter().all(|core| physical(core) != physical(*cpu));
@@ -265,9 +292,7 @@ fn shared_by_others(host: &Host, cores: &Cpus, taken: &Cpus, is_pinned: bool) ->
     match (is_pinned, whole.is_empty(), beside.is_empty()) {
         (true, false, _) => whole,
         (true, true, false) => beside,
-        _ => Some(host.ours.without(&host.isolated))
-            .filter(|cpus| !cpus.is_empty())
-            .unwrap_or_else(|| host.ours.clone()),
+        _ => may,
     }
 }
 
@@ -365,6 +390,12 @@ impl fmt::Display for Note {
             Self::Isolated(cpus) => {
                 write!(f, "CPUs {cpus} are isolated and idle; name them with --cpus to run cores on them")
             }
+            Self::AllIsolated { backplane, store } => write!(
+                f,
+                "all CPUs of this process are isolated, and the scheduler does not spread threads over such: the backplane is on \
+                 {backplane} and the store on {store}; give the process others, or name them with --backplane-cpus and \
+                 --store-cpus"
+            ),
             Self::FarFromNic { nic, node, cores } => {
                 write!(f, "{cores} cores are not on NUMA node {node}, where {nic} is")
             }

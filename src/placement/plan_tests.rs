@@ -121,10 +121,36 @@ fn isolated_cpus_run_cores_if_there_are_no_others_or_they_are_named() {
     let made = plan(&isolated, &in_cluster()).unwrap();
     assert_eq!((made.cores, made.notes), (vec![0, 1], vec![Note::Isolated(cpus("2,3"))]), "whose are they?");
     let given = Host { ours: cpus("2,3"), ..isolated };
-    assert_eq!(plan(&given, &in_cluster()).unwrap().cores, [2, 3]);
+    let made = plan(&given, &in_cluster()).unwrap();
+    assert_eq!((&made.cores[..], &made.backplane, &made.store), (&[2, 3][..], &cpus("2"), &cpus("3")));
+    assert_eq!(made.notes, [Note::AllIsolated { backplane: cpus("2"), store: cpus("3") }]);
     let outside = Host { ours: cpus("0,1"), ..given };
     let named = plan(&outside, &Wishes { core_cpus: Some(vec![2, 3]), ..alone() }).unwrap();
     assert_eq!((named.cores, named.store), (vec![2, 3], cpus("0,1")));
+}
+
+#[test]
+fn where_all_is_isolated_backplane_and_store_have_one_cpu_each() {
+    let isolated = |physical: u16, threads: u16| {
+        let all = host(1, physical, threads);
+        Host { isolated: all.ours.clone(), ..all }
+    };
+    let made = plan(&isolated(12, 2), &in_cluster()).unwrap();
+    assert_eq!((made.backplane, made.store), (cpus("0"), cpus("1")), "of two physical cores");
+    assert_eq!(made.cores, (2..12).chain(14..24).collect::<Vec<_>>(), "which are theirs alone");
+    let made = plan(&isolated(12, 1), &alone()).unwrap();
+    assert_eq!((made.store, made.cores.len()), (cpus("0"), 11), "there is no backplane");
+    let fewer = plan(&isolated(4, 2), &Wishes { cores: Some(3), ..in_cluster() }).unwrap();
+    assert_eq!((fewer.backplane, fewer.store), (cpus("3"), cpus("7")), "beside the cores");
+    let one = plan(&isolated(1, 1), &in_cluster()).unwrap();
+    assert_eq!((one.backplane, one.store), (cpus("0"), cpus("0")));
+    let named = Wishes { backplane: Some(cpus("0-3")), store: Some(cpus("4,5")), ..in_cluster() };
+    let made = plan(&isolated(12, 1), &named).unwrap();
+    assert_eq!(
+        (made.backplane, made.store, made.notes),
+        (cpus("0-3"), cpus("4,5"), vec![]),
+        "as it is meant"
+    );
 }
 
 fn nic(node: u16, queues: u16) -> Nic {
@@ -227,6 +253,8 @@ proptest! {
         let distinct: Cpus = made.cores.iter().copied().collect();
         let is_crowded = made.notes.iter().any(|note| matches!(note, Note::Crowded { .. }));
         prop_assert_eq!(distinct.len() < made.cores.len(), is_crowded);
+        let is_balanced = !host.ours.without(&host.isolated).is_empty();
+        prop_assert!(is_balanced || made.backplane.len() == 1);
         if let Some(store) = &wishes.store {
             prop_assert_eq!(store, &made.store);
             prop_assert!(!made.is_pinned || made.cores.iter().all(|cpu| !store.has(*cpu)));

@@ -62,6 +62,11 @@ pub enum Impossible {
 }
 
 impl Wishes {
+    /// Whether the CPUs of every role beside the cores that there is are named. Without a cluster there is no backplane.
+    pub(super) fn are_others_named(&self) -> bool {
+        self.store.is_some() && (self.backplane.is_some() || !self.is_in_cluster)
+    }
+
     pub(super) fn lists(&self) -> Vec<(Role, Cpus)> {
         let cores = self.core_cpus.as_ref().map(|cpus| cpus.iter().copied().collect());
         let lists = [
