@@ -128,6 +128,9 @@ pub const CERTIFICATE_LOOK_MS: u64 = 3_600_000;
 /// signature and an agreement on a key: 0.2 ms with an elliptic curve and 1 ms with RSA, for which sessions would wait. Which
 /// one that is cannot be told before.
 pub const HANDSHAKES_PER_TURN: usize = 8;
+/// Looks at the ring before the next handshakes of a crowd. One shows 20 of the completions that were deferred (Linux 6.18), the
+/// oldest first, so that who is there already would come after all who came with the crowd.
+pub const HANDSHAKE_LOOKS: usize = 8;
 /// Things a core has to do for others at the end of a turn. More: the turn ends at once, so that what is read later in
 /// it waits for less, and what was written to last is still in the processor's cache.
 pub const OUTPUTS_PER_TURN: usize = 64;

@@ -6,7 +6,7 @@
 use super::core::{Shared, State};
 use super::figures::Figures;
 use super::table::Key;
-use crate::limits::{OUTPUTS_PER_TURN, SENDS_PER_TURN};
+use crate::limits::{HANDSHAKE_LOOKS, OUTPUTS_PER_TURN, SENDS_PER_TURN};
 use crate::net::Round;
 use std::future::{Future, poll_fn};
 use std::rc::Rc;
@@ -19,7 +19,10 @@ pub(super) async fn flush_each_turn(core: Shared, round: Round) {
         end_turn(&core, &mut core.look());
         while core.look().has_more() {
             // Others come first: who sends to a thousand does not delay who sends to one, and a crowd of handshakes nobody.
-            round.pass().await;
+            let looks = if core.look().shaking.is_empty() { 1 } else { HANDSHAKE_LOOKS };
+            for _ in 0..looks {
+                round.pass().await;
+            }
             end_turn(&core, &mut core.enter());
         }
         let state = core.look();
