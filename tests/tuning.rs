@@ -202,6 +202,11 @@ fn nobody_is_granted_less_than_before_nor_more_than_the_kernel_gives() {
     succeeds(&host.tune(&["--apply"]));
     assert_eq!(lines(&host.read(LIMITS)), ["* hard nofile 900000", "root hard nofile 900000"]);
 
+    let host = Bad::new("boundless");
+    host.write("etc/security/limits.conf", "* hard nofile unlimited\n");
+    succeeds(&host.tune(&["--apply"]));
+    assert_eq!(host.read(LIMITS), "", "there is nothing to grant");
+
     let host = Bad::new("given");
     // It cannot be set here.
     fs::remove_file(host.0.join("proc/sys/fs/nr_open")).unwrap();

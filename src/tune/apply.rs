@@ -57,7 +57,10 @@ pub fn apply(root: &Root, knobs: &[Knob], size: Size) -> Result<Applied, ApplyEr
         };
         let grants: Vec<Grant> =
             knobs.iter().filter(wanted).filter_map(|knob| Grant::of(root, knob, size)).collect();
-        applied.grant(root, grants, size, &mut before);
+        // Whoever is granted it without a bound has only to log in again.
+        if !grants.is_empty() {
+            applied.grant(root, grants, size, &mut before);
+        }
     }
     if !(applied.set.is_empty() && applied.files.is_empty()) {
         applied.write_sysctls(root, knobs, size, &before);
