@@ -168,16 +168,19 @@ impl Writer {
         tidings.tell(&self.shared.deliver);
     }
 
-    /// What is done now and then: retention, and trying again after a failure.
+    /// What is done now and then: retention, a word on memory, and trying again after a failure.
     fn tick(&mut self) {
         let now = Instant::now();
-        if self.ledger.is_none() {
+        let Some(ledger) = &self.ledger else {
             if now >= self.next_attempt && self.shared.health.trouble() != Trouble::Shortened {
                 self.next_attempt = now + Duration::from_millis(STORE_REOPEN_MS);
                 self.reopen();
             }
-        } else if now >= self.next_tick {
+            return;
+        };
+        if now >= self.next_tick {
             self.next_tick = now + Duration::from_millis(BEAT_MS);
+            self.shared.health.memory.set(ledger.memory());
             if let Err(error) = self.expire() {
                 self.fail(&error);
             }
@@ -197,7 +200,6 @@ impl Writer {
 
     fn expire(&mut self) -> Result<(), StoreError> {
         let Some(ledger) = &mut self.ledger else { return Ok(()) };
-        self.shared.health.memory.set(ledger.memory());
         ledger.forget_commits()?;
         let dropped = ledger.expire()?;
         if dropped.is_empty() {
