@@ -22,6 +22,9 @@ pub struct Mailbox {
 // A silent client has one of these in the map; see the bar for idle sessions in benches/README.md.
 const _: () = assert!(size_of::<Mailbox>() <= 64);
 
+/// Room for so many envelopes is not made smaller.
+const RECENT_LEAST: usize = 4;
+
 /// What is in memory of a mailbox beside its sessions.
 #[derive(Debug, Default)]
 struct Memory {
@@ -125,6 +128,10 @@ impl Mailbox {
         let Some(memory) = &mut self.memory else { return };
         if memory.recent.front().is_some_and(|oldest| oldest.position == position) {
             memory.recent.pop_front();
+            // A flood would leave its room behind for as long as anything comes for this client.
+            if memory.recent.len().max(RECENT_LEAST) * 4 < memory.recent.capacity() {
+                memory.recent.shrink_to(memory.recent.len() * 2);
+            }
             self.recent_from = position;
             if memory.recent.is_empty() && memory.erased == Position::START {
                 self.memory = None;
@@ -174,5 +181,35 @@ impl Recent {
     /// As it goes to a session that stands at `prev`, with nothing between.
     pub fn delivered(&self, prev: Position) -> Delivered {
         Delivered { envelope: self.envelope.clone(), at_ms: self.at_ms, prev, position: self.position }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{EnvelopeParts, IdRef, Kind};
+
+    #[test]
+    fn a_flood_leaves_no_room_behind() {
+        let bob = IdRef::new("bob").ok();
+        let parts =
+            EnvelopeParts { kind: Kind::Message, to: bob, from: None, id: bob, copied_to: b"", body: b"1" };
+        let envelope = Envelope::new(parts);
+        let mut mailbox = Mailbox::new(Position::START);
+        let position = |offset| Position::after(0, offset);
+        let recent = |offset| Recent { envelope: envelope.clone(), at_ms: 0, position: position(offset) };
+        let room = |mailbox: &Mailbox| mailbox.memory.as_ref().map_or(0, |memory| memory.recent.capacity());
+
+        (0..1_000).for_each(|offset| mailbox.remember(recent(offset)));
+        assert!(room(&mailbox) >= 1_000);
+        // The core's memory goes on to others, and now and then one more comes for this client.
+        for offset in 0..1_095 {
+            mailbox.forget(position(offset));
+            if offset % 10 == 0 && offset < 1_000 {
+                mailbox.remember(recent(1_000 + offset / 10));
+            }
+        }
+        assert_eq!(mailbox.recent().count(), 5);
+        assert!(room(&mailbox) <= 5 * 4, "room for {} is left of a flood", room(&mailbox));
     }
 }
