@@ -31,7 +31,8 @@ impl DedupeKey {
     }
 }
 
-/// The window of one partition: at most [`DEDUPE_OFFSETS`] + 1 keys of 24 bytes, and 8 to 16 bytes each to find them.
+/// The window of one partition: at most [`DEDUPE_OFFSETS`] + 1 keys of 24 bytes, and 8 to 16 bytes each to find them. It is as
+/// large as traffic makes it, and small again when that is over.
 ///
 /// All windows of a node together are far larger than any cache, so a record costs what it touches: the slots around
 /// its key's place, and a key of the window only where a slot says that it may be the same.
@@ -63,6 +64,8 @@ struct Slot(u32);
 
 /// Numbers have so many bits: more than a window has keys.
 const NUMBERS: u32 = (1 << 18) - 1;
+/// Windows smaller than this are not made smaller.
+const LEAST: usize = 16;
 /// A home's bits in a slot.
 const REACH: usize = 1 << 13;
 
@@ -152,6 +155,7 @@ impl Dedupe {
             self.window.pop_front();
             self.first = (self.first + 1) & NUMBERS;
         }
+        self.give_back();
     }
 
     /// Whether the window of `seen` holds a record at this offset and time.
@@ -210,20 +214,37 @@ impl Dedupe {
         self.slots[hole] = Slot::FREE;
     }
 
-    /// Room for one more: the window grows to no more than it may ever hold, the slots by doubling.
+    /// Room for one more: the window grows by a quarter, to no more than it may ever hold, the slots by doubling. A window
+    /// that doubled too would take twice what a steady load needs as soon as it once needs a little more.
     fn make_room(&mut self) {
         const MOST: usize = DEDUPE_OFFSETS as usize + 1;
         let len = self.window.len();
         if len == self.window.capacity() {
-            self.window.reserve_exact(len.max(16).min(MOST.saturating_sub(len)).max(1));
+            self.window.reserve_exact((len / 4).max(LEAST).min(MOST.saturating_sub(len)).max(1));
         }
         if self.slots.is_empty() || len * 2 > self.slots.len() {
-            self.slots = vec![Slot::FREE; (len * 2).next_power_of_two().max(32)];
-            for at in 0..len as u32 {
-                // In order, so the newest of a key is the one that stays.
-                let (slot, home) = self.find(self.window[at as usize].key);
-                self.slots[slot] = Slot::new((self.first + at) & NUMBERS, home);
-            }
+            self.find_by((len * 2).next_power_of_two().max(2 * LEAST));
+        }
+    }
+
+    /// Room of which three quarters are free, since what needed it has been forgotten: half of it goes, or more.
+    fn give_back(&mut self) {
+        let len = self.window.len();
+        if len.max(LEAST) * 4 < self.window.capacity() {
+            self.window.shrink_to(len * 2);
+        }
+        if len.max(LEAST) * 8 < self.slots.len() {
+            self.find_by((len * 4).next_power_of_two().max(2 * LEAST));
+        }
+    }
+
+    /// Makes so many slots, and enters the window into them.
+    fn find_by(&mut self, slots: usize) {
+        self.slots = vec![Slot::FREE; slots];
+        for at in 0..self.window.len() as u32 {
+            // In order, so the newest of a key is the one that stays.
+            let (slot, home) = self.find(self.window[at as usize].key);
+            self.slots[slot] = Slot::new((self.first + at) & NUMBERS, home);
         }
     }
 }
@@ -267,6 +288,35 @@ mod tests {
         let used = dedupe.slots.iter().filter(|&&slot| slot != Slot::FREE).count();
         assert_eq!(used, dedupe.len(), "what was forgotten left its slot");
         assert!(dedupe.apply(Some(DedupeKey(u128::from(2 * DEDUPE_OFFSETS) << 40)), 3 * DEDUPE_OFFSETS, 400));
+    }
+
+    #[test]
+    fn a_window_is_as_large_as_its_traffic() {
+        let (mut dedupe, mut at_ms) = (Dedupe::default(), 0);
+        // A load that grows a thousandfold, and is small again: so many records in each tenth of a window.
+        let loads = (0..40).map(|n| 1.3f64.powi(n.min(26)) as u64).chain([5; 20]);
+        let mut offsets = 0..;
+        for load in loads {
+            for n in 0..load {
+                let offset = offsets.next().expect("offsets do not end");
+                let key = DedupeKey(u128::from(offset) << 40);
+                assert!(!dedupe.apply(Some(key), offset, at_ms + n * DEDUPE_MS / 10 / load));
+            }
+            at_ms += DEDUPE_MS / 10;
+            let most = dedupe.len() * 130 + 2_000;
+            assert!(dedupe.bytes() <= most, "{} bytes for {} keys", dedupe.bytes(), dedupe.len());
+        }
+        assert!(dedupe.bytes() < 8_000, "{} bytes for {} keys", dedupe.bytes(), dedupe.len());
+    }
+
+    #[test]
+    fn a_steady_load_has_a_quarter_more_than_it_needs() {
+        let mut dedupe = Dedupe::default();
+        for offset in 0..5_000 {
+            assert!(!dedupe.apply(Some(DedupeKey(u128::from(offset) << 40)), offset, offset));
+            let most = dedupe.len() * (24 * 5 / 4 + 16) + 1_000;
+            assert!(dedupe.bytes() <= most, "{} bytes for {} keys", dedupe.bytes(), dedupe.len());
+        }
     }
 
     #[test]
