@@ -64,7 +64,7 @@ struct Slot(u32);
 
 /// Numbers have so many bits: more than a window has keys.
 const NUMBERS: u32 = (1 << 18) - 1;
-/// Windows smaller than this are not made smaller.
+/// A window grows by at least so many keys, and with fewer it is taken for one of so many when room is given back.
 const LEAST: usize = 16;
 /// A home's bits in a slot.
 const REACH: usize = 1 << 13;
