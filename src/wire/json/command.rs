@@ -25,13 +25,13 @@ pub enum Rejected<'p> {
 
 /// The members of a frame that mean something; everything else is ignored.
 #[derive(Default)]
-pub(super) struct Members<'p> {
-    pub kind: Option<Node<'p>>,
-    pub id: Option<Node<'p>>,
-    pub from: Option<Node<'p>>,
-    pub copy: Option<Node<'p>>,
-    pub ephemeral: Option<Node<'p>>,
-    pub token: Option<Node<'p>>,
+pub(super) struct Members<'t, 'p> {
+    pub kind: Option<&'t Node<'p>>,
+    pub id: Option<&'t Node<'p>>,
+    pub from: Option<&'t Node<'p>>,
+    pub copy: Option<&'t Node<'p>>,
+    pub ephemeral: Option<&'t Node<'p>>,
+    pub token: Option<&'t Node<'p>>,
     pub to: Option<To<'p>>,
     pub body: Option<&'p [u8]>,
     /// A member that is there twice.
@@ -83,17 +83,15 @@ impl Parser {
     #[inline]
     pub fn command<'p>(&'p mut self, message: &'p [u8]) -> Result<Command<'p>, Rejected<'p>> {
         let Self { document, many } = self;
-        let Ok(members) = document.with(message, |reader| Members::read(reader, many)) else {
-            return Err(match salvage::explain(message, many) {
-                Some(mistake) => Rejected::Mistake(mistake),
-                None => Rejected::NotUtf8,
-            });
-        };
-        let (id, command) = match members {
-            Some(members) => (members.any_id(), members.command(many)),
-            None => (None, Err(bad_request("a frame must be a JSON object"))),
-        };
-        command.map_err(|Wrong { code, message }| Rejected::Mistake(Mistake { id, code, message }))
+        let understood = document.with(message, many, |reader, many| {
+            let members = Members::read(reader, many)
+                .ok_or_else(|| bad_request("a frame must be a JSON object").of(None))?;
+            members.command(many).map_err(|wrong| wrong.of(members.any_id()))
+        });
+        match understood {
+            Ok(command) => command.map_err(Rejected::Mistake),
+            Err(many) => Err(salvage::explain(message, many).map_or(Rejected::NotUtf8, Rejected::Mistake)),
+        }
     }
 }
 
@@ -103,16 +101,23 @@ impl Default for Parser {
     }
 }
 
-impl<'p> Members<'p> {
+impl Wrong {
+    /// With the frame's id.
+    pub fn of(self, id: Option<IdRef<'_>>) -> Mistake<'_> {
+        Mistake { id, code: self.code, message: self.message }
+    }
+}
+
+impl<'t, 'p> Members<'t, 'p> {
     /// `None` if the text is no object.
     #[inline]
-    pub fn read(reader: &Reader<'_, 'p>, many: &mut Many) -> Option<Self> {
+    pub fn read(reader: &Reader<'t, 'p>, many: &mut Many) -> Option<Self> {
         let mut members = Self::default();
         reader.members(|key, value| members.member(key, value, reader, many)).then_some(members)
     }
 
     #[inline]
-    fn member(&mut self, key: &str, value: Value<'p>, reader: &Reader<'_, 'p>, many: &mut Many) {
+    fn member(&mut self, key: &str, value: Value<'t, 'p>, reader: &Reader<'t, 'p>, many: &mut Many) {
         let (slot, name) = match key {
             "type" => (&mut self.kind, "type"),
             "id" => (&mut self.id, "id"),
@@ -150,7 +155,7 @@ impl<'p> Members<'p> {
     }
 
     #[inline]
-    fn command(self, many: &'p Many) -> Result<Command<'p>, Wrong> {
+    fn command(&self, many: &'p Many) -> Result<Command<'p>, Wrong> {
         self.refuse_twice()?;
         match self.kind {
             Some(Node::String("send")) => self.send(many).map(Command::Send),
@@ -168,7 +173,7 @@ impl<'p> Members<'p> {
     }
 
     #[inline]
-    fn send(self, many: &'p Many) -> Result<SendCommand<'p>, Wrong> {
+    fn send(&self, many: &'p Many) -> Result<SendCommand<'p>, Wrong> {
         let copy = flag(self.copy, "`copy` must be true or false")?;
         let ephemeral = flag(self.ephemeral, "`ephemeral` must be true or false")?;
         if copy && ephemeral {
@@ -228,8 +233,8 @@ impl<'p> Members<'p> {
 }
 
 #[inline]
-fn read_to<'p>(value: Value<'p>, reader: &Reader<'_, 'p>, many: &mut Many) -> ToValue<'p> {
-    match value.node {
+fn read_to<'p>(value: Value<'_, 'p>, reader: &Reader<'_, 'p>, many: &mut Many) -> ToValue<'p> {
+    match *value.node {
         Node::String(text) => ToValue::One(text),
         Node::Array { .. } => read_list(value.at, reader, many),
         _ => ToValue::Neither,
@@ -249,10 +254,10 @@ fn read_list<'p>(at: usize, reader: &Reader<'_, 'p>, many: &mut Many) -> ToValue
     if many.list().is_empty() { ToValue::Bad(BadList::Empty) } else { ToValue::Many }
 }
 
-fn flag(value: Option<Node<'_>>, wrong: &'static str) -> Result<bool, Wrong> {
+fn flag(value: Option<&Node<'_>>, wrong: &'static str) -> Result<bool, Wrong> {
     match value {
         None => Ok(false),
-        Some(Node::Static(StaticNode::Bool(value))) => Ok(value),
+        Some(&Node::Static(StaticNode::Bool(value))) => Ok(value),
         Some(_) => Err(bad_request(wrong)),
     }
 }

@@ -12,9 +12,6 @@ pub(super) struct Document {
     scratch: Vec<u8>,
 }
 
-/// The text is not what the parser accepts; see [`super::salvage`] for why.
-pub(super) struct Invalid;
-
 /// A text that was parsed.
 pub(super) struct Reader<'t, 'p> {
     /// The values in order: a container, then all that is in it.
@@ -26,9 +23,9 @@ pub(super) struct Reader<'t, 'p> {
 
 /// A member of an object.
 #[derive(Clone, Copy)]
-pub(super) struct Value<'p> {
+pub(super) struct Value<'t, 'p> {
     /// What it is.
-    pub node: Node<'p>,
+    pub node: &'t Node<'p>,
     /// The index of `node` in [`Reader::nodes`].
     pub at: usize,
     /// The marks at which it begins and behind which it ends, see [`Reader::json`].
@@ -44,13 +41,15 @@ impl Document {
         }
     }
 
-    /// Parses `text` and lets `read` take from it what it wants; strings it takes live on in the scratch copy.
+    /// Parses `text` and lets `read` take from it what it wants; strings it takes live on in the scratch copy. What
+    /// `read` needs for that comes back if the text is not what the parser accepts; see [`super::salvage`] for why.
     #[inline]
-    pub fn with<'p, R>(
+    pub fn with<'p, C, R>(
         &'p mut self,
         text: &'p [u8],
-        read: impl FnOnce(&Reader<'_, 'p>) -> R,
-    ) -> Result<R, Invalid> {
+        context: C,
+        read: impl FnOnce(&Reader<'_, 'p>, C) -> R,
+    ) -> Result<R, C> {
         let Self { buffers, tape, scratch } = self;
         scratch.clear();
         scratch.reserve(text.len() + INPUT_PADDING);
@@ -58,24 +57,27 @@ impl Document {
         scratch.resize(text.len() + INPUT_PADDING, b' ');
         let mut nodes = std::mem::replace(tape, Tape(Vec::new())).reset();
         let result = match fill_tape_padded(scratch, text.len(), buffers, &mut nodes) {
-            Ok(()) => Ok(read(&Reader { nodes: &nodes.0, marks: buffers.structural_indexes(), text })),
-            Err(_) => Err(Invalid),
+            Ok(()) => {
+                Ok(read(&Reader { nodes: &nodes.0, marks: buffers.structural_indexes(), text }, context))
+            }
+            Err(_) => Err(context),
         };
         *tape = nodes.reset();
         result
     }
 }
 
-impl<'p> Reader<'_, 'p> {
+impl<'t, 'p> Reader<'t, 'p> {
     /// Calls `each` with every member of the object that the text is. False if it is none.
     #[inline]
-    pub fn members(&self, mut each: impl FnMut(&'p str, Value<'p>)) -> bool {
+    pub fn members(&self, mut each: impl FnMut(&'p str, Value<'t, 'p>)) -> bool {
         let Some(&Node::Object { len: members, .. }) = self.nodes.first() else { return false };
         // The first mark is the object's brace, then per member: key, colon, value's marks, comma or brace.
         let (mut at, mut mark) = (1, 1);
         for member in 0..members {
-            let Node::String(key) = self.nodes[at] else { unreachable!("a member begins with its key") };
-            let node = self.nodes[at + 1];
+            let [Node::String(key), node, ..] = &self.nodes[at..] else {
+                unreachable!("a member begins with its key")
+            };
             let is_last = member + 1 == members;
             let end = if is_last { self.marks.len() - 1 } else { self.end_of(node, mark + 2) };
             each(key, Value { node, at: at + 1, marks: (mark + 2, end) });
@@ -86,11 +88,11 @@ impl<'p> Reader<'_, 'p> {
     }
 
     /// Calls `each` with every member of the object at `nodes[at]`, without its place in the original.
-    pub fn members_of(&self, at: usize, mut each: impl FnMut(&'p str, Node<'p>)) {
+    pub fn members_of(&self, at: usize, mut each: impl FnMut(&'p str, &'t Node<'p>)) {
         let Node::Object { len: members, .. } = self.nodes[at] else { return };
         let mut at = at + 1;
         for _ in 0..members {
-            let (Node::String(key), value) = (self.nodes[at], self.nodes[at + 1]) else {
+            let [Node::String(key), value, ..] = &self.nodes[at..] else {
                 unreachable!("a member begins with its key")
             };
             each(key, value);
@@ -99,22 +101,22 @@ impl<'p> Reader<'_, 'p> {
     }
 
     /// The elements of the array at `nodes[at]` with their indexes; nothing if it is none.
-    pub fn elements_of(&self, at: usize) -> impl Iterator<Item = (usize, Node<'p>)> {
+    pub fn elements_of(&self, at: usize) -> impl Iterator<Item = (usize, &'t Node<'p>)> {
         let len = match self.nodes[at] {
             Node::Array { len, .. } => len,
             _ => 0,
         };
-        let mut next = at + 1;
+        let (nodes, mut next) = (self.nodes, at + 1);
         (0..len).map(move |_| {
             let here = next;
-            next += 1 + inner(self.nodes[here]);
-            (here, self.nodes[here])
+            next += 1 + inner(&nodes[here]);
+            (here, &nodes[here])
         })
     }
 
     /// The mark behind the value that begins at `mark`.
     #[inline]
-    fn end_of(&self, node: Node<'p>, mark: usize) -> usize {
+    fn end_of(&self, node: &Node<'p>, mark: usize) -> usize {
         if !matches!(node, Node::Object { .. } | Node::Array { .. }) {
             return mark + 1;
         }
@@ -132,7 +134,7 @@ impl<'p> Reader<'_, 'p> {
 
     /// Its bytes in the original. Few members are asked for them.
     #[inline]
-    pub fn json(&self, value: Value<'p>) -> &'p [u8] {
+    pub fn json(&self, value: Value<'_, 'p>) -> &'p [u8] {
         let (from, to) = value.marks;
         self.text[self.marks[from] as usize..self.marks[to] as usize].trim_ascii_end()
     }
@@ -140,8 +142,8 @@ impl<'p> Reader<'_, 'p> {
 
 /// How many nodes are inside this one.
 #[inline]
-fn inner(node: Node<'_>) -> usize {
-    match node {
+fn inner(node: &Node<'_>) -> usize {
+    match *node {
         Node::Object { count, .. } | Node::Array { count, .. } => count,
         _ => 0,
     }

@@ -33,7 +33,7 @@ impl Hearing {
 
     /// Understands one text message.
     pub fn hear<'p>(&'p mut self, message: &'p [u8]) -> Result<Heard<'p>, NotHeard> {
-        self.document.with(message, read).ok().flatten().ok_or(NotHeard)
+        self.document.with(message, (), |reader, ()| read(reader)).ok().flatten().ok_or(NotHeard)
     }
 }
 
@@ -80,7 +80,7 @@ fn read<'p>(reader: &Reader<'_, 'p>) -> Option<Heard<'p>> {
 }
 
 impl<'p> Members<'p> {
-    fn member(&mut self, key: &str, value: Value<'p>, reader: &Reader<'_, 'p>) {
+    fn member(&mut self, key: &str, value: Value<'_, 'p>, reader: &Reader<'_, 'p>) {
         match key {
             "type" => self.kind = text(value.node),
             "client" => self.client = text(value.node),
@@ -160,7 +160,7 @@ impl<'p> Members<'p> {
     }
 }
 
-fn failed<'p>(value: Value<'p>, reader: &Reader<'_, 'p>) -> Vec<HeardFailed<'p>> {
+fn failed<'p>(value: Value<'_, 'p>, reader: &Reader<'_, 'p>) -> Vec<HeardFailed<'p>> {
     let mut all = Vec::new();
     for (at, _) in reader.elements_of(value.at) {
         let (mut to, mut code) = (None, None);
@@ -176,23 +176,23 @@ fn failed<'p>(value: Value<'p>, reader: &Reader<'_, 'p>) -> Vec<HeardFailed<'p>>
     all
 }
 
-fn text(node: Node<'_>) -> Option<&str> {
-    match node {
+fn text<'p>(node: &Node<'p>) -> Option<&'p str> {
+    match *node {
         Node::String(text) => Some(text),
         _ => None,
     }
 }
 
-fn number(node: Node<'_>) -> Option<u64> {
-    match node {
+fn number(node: &Node<'_>) -> Option<u64> {
+    match *node {
         Node::Static(StaticNode::U64(number)) => Some(number),
         Node::Static(StaticNode::I64(number)) => u64::try_from(number).ok(),
         _ => None,
     }
 }
 
-fn truth(node: Node<'_>) -> Option<bool> {
-    match node {
+fn truth(node: &Node<'_>) -> Option<bool> {
+    match *node {
         Node::Static(StaticNode::Bool(truth)) => Some(truth),
         _ => None,
     }

@@ -210,23 +210,20 @@ impl Parser {
             return Err(super::salvage::refuse(element, ErrorCode::TooLarge, message.into(), &mut self.many));
         }
         let Self { document, many } = self;
-        let Ok(members) = document.with(element, |reader| Members::read(reader, many)) else {
-            return Err(super::salvage::explain(element, many).unwrap_or(Mistake {
-                id: None,
-                code: ErrorCode::BadRequest,
-                message: Cow::Borrowed("this element is not UTF-8"),
-            }));
-        };
-        let (id, publication) = match members {
-            Some(members) => (members.any_id(), members.publication(many)),
-            None => (None, Err(bad_request("an element must be a JSON object"))),
-        };
-        publication.map_err(|Wrong { code, message }| Mistake { id, code, message })
+        let understood = document.with(element, many, |reader, many| {
+            let members = Members::read(reader, many)
+                .ok_or_else(|| bad_request("an element must be a JSON object").of(None))?;
+            members.publication(many).map_err(|wrong| wrong.of(members.any_id()))
+        });
+        understood.unwrap_or_else(|many| {
+            let not_utf8 = || bad_request("this element is not UTF-8").of(None);
+            Err(super::salvage::explain(element, many).unwrap_or_else(not_utf8))
+        })
     }
 }
 
-impl<'p> Members<'p> {
-    fn publication(self, many: &'p super::recipients::Many) -> Result<Publication<'p>, Wrong> {
+impl<'p> Members<'_, 'p> {
+    fn publication(&self, many: &'p super::recipients::Many) -> Result<Publication<'p>, Wrong> {
         self.refuse_twice()?;
         let from = match self.from {
             Some(simd_json::Node::String(from)) => IdRef::new(from).map_err(|why| Wrong {

@@ -82,7 +82,7 @@ fn unescape(json: &[u8]) -> Option<String> {
         return String::from_utf8(inside.to_vec()).ok();
     }
     let mut document = Document::new(1);
-    let text = document.with(json, |reader| match reader.nodes.first() {
+    let text = document.with(json, (), |reader, ()| match reader.nodes.first() {
         Some(Node::String(text)) => Some((*text).to_owned()),
         _ => None,
     });
