@@ -88,27 +88,23 @@ impl Envelope {
     pub const BESIDE: usize = 3 * ID_BYTES + 96;
 
     /// Builds it in one allocation.
-    pub fn new(parts: EnvelopeParts<'_>) -> Self {
-        let text = |id: Option<IdRef<'_>>| -> usize { id.map_or(0, |id| id.as_str().len()) };
-        let lengths = [text(parts.to), text(parts.from), text(parts.id)];
-        let total = HEAD + lengths.iter().sum::<usize>() + parts.copied_to.len() + parts.body.len();
+    pub fn new<'a>(parts: EnvelopeParts<'a>) -> Self {
+        let text = |id: Option<IdRef<'a>>| id.map_or(&b""[..], |id| id.as_str().as_bytes());
+        let (to, from, id) = (text(parts.to), text(parts.from), text(parts.id));
+        let copied_to =
+            u32::try_from(parts.copied_to.len()).expect("`to` is bounded by the message limit").to_le_bytes();
+        let [a, b, c, d] = copied_to;
+        let head: [u8; HEAD] =
+            [parts.kind as u8, to.len() as u8, from.len() as u8, id.len() as u8, a, b, c, d];
+        let pieces = [&head[..], to, from, id, parts.copied_to, parts.body];
+        let total = pieces.iter().map(|piece| piece.len()).sum();
         let mut bytes: Arc<[u8]> = std::iter::repeat_n(0, total).collect();
         let mut rest = Arc::get_mut(&mut bytes).expect("a new allocation has one owner");
-        let mut put = |piece: &[u8]| {
-            let (now, later) = std::mem::take(&mut rest).split_at_mut(piece.len());
+        for piece in pieces.into_iter().filter(|piece| !piece.is_empty()) {
+            let (now, later) = rest.split_at_mut(piece.len());
             now.copy_from_slice(piece);
             rest = later;
-        };
-        put(&[parts.kind as u8]);
-        put(&lengths.map(|n| n as u8));
-        put(&u32::try_from(parts.copied_to.len())
-            .expect("`to` is bounded by the message limit")
-            .to_le_bytes());
-        for id in [parts.to, parts.from, parts.id].into_iter().flatten() {
-            put(id.as_str().as_bytes());
         }
-        put(parts.copied_to);
-        put(parts.body);
         Self(Form::Whole(bytes))
     }
 
