@@ -97,14 +97,14 @@ impl State {
                 Output::Read(read) => log.as_ref().map_or((), |log| log.read(read)),
                 Output::Parcel { core, parcel } => {
                     let (command, room) = (parcel.is_command(), parcel.room());
-                    let mail = Mail::Parcel { from: outbox.core(), parcel };
+                    let mail = Mail::Parcel { from: outbox.core(), parcel: *parcel };
                     if command {
                         outbox.push_large_command(core, mail, room);
                     } else {
                         outbox.push(core, mail);
                     }
                 }
-                Output::Dispatch(dispatch) => dispatches.push(dispatch),
+                Output::Dispatch(dispatch) => dispatches.push(*dispatch),
                 Output::Answer(request, answer) => requests.answered(request, answer),
             }
         }

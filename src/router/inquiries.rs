@@ -23,7 +23,7 @@ impl Inquirer {
     pub fn tell(self, findings: Findings, turn: &mut Turn<'_>) {
         turn.out.push(match self {
             Self::Request(request) => Output::Answer(request, answer(findings, None)),
-            Self::Node(to, asker) => Output::Dispatch(Dispatch::Tell { to, asker, findings }),
+            Self::Node(to, asker) => Output::dispatch(Dispatch::Tell { to, asker, findings }),
         });
     }
 }
@@ -60,7 +60,7 @@ impl Shard {
             Route::Away(home) => match self.questions.ask(request, home, now.mono_ms) {
                 Some(number) => {
                     let client = client.clone();
-                    out.push(Output::Dispatch(Dispatch::Ask { home, number, client, question }));
+                    out.push(Output::dispatch(Dispatch::Ask { home, number, client, question }));
                 }
                 None => out.push(Output::Answer(request, Answer::NoHome(NoHome::Crowded))),
             },

@@ -177,10 +177,11 @@ fn another_node_is_told_of_sessions_here_and_of_those_it_and_others_hold() {
     lone.is_asked(2, Question::Disconnect);
     let outputs = lone.outputs();
     assert!(outputs.iter().any(|output| matches!(output, Output::Close { .. })), "{outputs:?}");
-    let told = |output: &&Output| matches!(output, Output::Dispatch(Dispatch::ToSession { via: LINK, .. }));
+    let is_told = |it: &Dispatch| matches!(it, Dispatch::ToSession { via: LINK, .. });
+    let told = |output: &&Output| matches!(output, Output::Dispatch(it) if is_told(it));
     assert_eq!(outputs.iter().filter(told).count(), 1);
     let last =
-        Output::Dispatch(Dispatch::Tell { to: OTHER, asker: asker(2), findings: Findings::Disconnected });
+        Output::dispatch(Dispatch::Tell { to: OTHER, asker: asker(2), findings: Findings::Disconnected });
     assert!(outputs.contains(&last));
 }
 
@@ -214,8 +215,9 @@ fn pages_for_others_are_bounded_and_one_that_begins_again_counts_once() {
         .filter_map(|it| if let Output::Read(read) = it { Some(read.clone()) } else { None })
         .collect();
     assert_eq!(reads.len(), QUESTIONS_HEARD);
-    assert!(outputs.iter().any(|it| matches!(it, Output::Dispatch(Dispatch::Tell { asker, .. })
-        if asker.number == QUESTIONS_HEARD as u64)));
+    let is_last =
+        |it: &Dispatch| matches!(it, Dispatch::Tell { asker, .. } if asker.number == QUESTIONS_HEARD as u64);
+    assert!(outputs.iter().any(|it| matches!(it, Output::Dispatch(it) if is_last(it))));
     assert_eq!(lone.shard.counters().refusals[Refusal::Unavailable as usize], 1);
     let expired = Err(Unreadable::Unresumed(Unresumed::Expired));
     lone.tell(LogEvent::Page(reads[0].ticket, expired));

@@ -60,12 +60,27 @@ pub enum Output {
         /// Which.
         core: u16,
         /// What.
-        parcel: Parcel,
+        parcel: Box<Parcel>,
     },
     /// Hand this to the post: it is for another node.
-    Dispatch(Dispatch),
+    Dispatch(Box<Dispatch>),
     /// Answer a request of the HTTP API.
     Answer(Request, Answer),
+}
+
+// Every message is one of these, and each move of it is of them all: beyond 128 bytes that is a call.
+const _: () = assert!(size_of::<Output>() <= 80);
+
+impl Output {
+    /// A value for another core.
+    pub fn parcel(core: u16, parcel: Parcel) -> Self {
+        Self::Parcel { core, parcel: Box::new(parcel) }
+    }
+
+    /// A value for another node.
+    pub fn dispatch(dispatch: Dispatch) -> Self {
+        Self::Dispatch(Box::new(dispatch))
+    }
 }
 
 /// What an element of the HTTP API's request came to.

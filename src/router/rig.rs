@@ -134,7 +134,7 @@ impl Lone {
 
     /// What is for other nodes; everything else is forgotten.
     pub fn dispatches(&mut self) -> Vec<Dispatch> {
-        let dispatch = |output| if let Output::Dispatch(dispatch) = output { Some(dispatch) } else { None };
+        let dispatch = |output| if let Output::Dispatch(dispatch) = output { Some(*dispatch) } else { None };
         self.outputs().into_iter().filter_map(dispatch).collect()
     }
 

@@ -338,8 +338,8 @@ impl Shard {
         for ((route, core), to) in elsewhere {
             let envelope = envelope.clone();
             out.push(match route {
-                Route::Away(home) => Output::Dispatch(Dispatch::Whisper { home, to, envelope }),
-                _ => Output::Parcel { core, parcel: Parcel::Whisper { to, envelope } },
+                Route::Away(home) => Output::dispatch(Dispatch::Whisper { home, to, envelope }),
+                _ => Output::parcel(core, Parcel::Whisper { to, envelope }),
             });
         }
     }

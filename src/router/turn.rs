@@ -26,7 +26,7 @@ impl Turn<'_> {
         if via == Via::HERE {
             self.send(session.core, Parcel::ToSession { client, session, term, say });
         } else {
-            self.out.push(Output::Dispatch(Dispatch::ToSession { via, client, session, term, say }));
+            self.out.push(Output::dispatch(Dispatch::ToSession { via, client, session, term, say }));
         }
     }
 
@@ -35,7 +35,7 @@ impl Turn<'_> {
         if core == self.core {
             self.values.push_back(parcel);
         } else {
-            self.out.push(Output::Parcel { core, parcel });
+            self.out.push(Output::parcel(core, parcel));
         }
     }
 

@@ -41,7 +41,7 @@ impl World {
         for output in out.drain() {
             match output {
                 Output::Unpark { slot } => unparked.push(self.conn_at(life, core, slot)),
-                Output::Dispatch(dispatch) => dispatches.push(dispatch),
+                Output::Dispatch(dispatch) => dispatches.push(*dispatch),
                 other => self.execute(life, core, other),
             }
         }
@@ -121,7 +121,7 @@ impl World {
                         self.processes.get_mut(&life).expect("a shard speaks while its process lives");
                     process.cores[usize::from(core)].commands[usize::from(to)] += 1;
                 }
-                let what = What::Parcel { from: core, to, parcel };
+                let what = What::Parcel { from: core, to, parcel: *parcel };
                 self.hand(life, Thread::Core(core), Thread::Core(to), what);
             }
             Output::Revoke(..) | Output::Answer(..) | Output::Unpark { .. } | Output::Dispatch(_) => {

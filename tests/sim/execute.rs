@@ -58,7 +58,7 @@ impl World {
                 let after_ms = self.delay(self.plan.log_ms);
                 self.arrange_here(after_ms, What::Page { page: self.page_count });
             }
-            Output::Parcel { core: to, parcel } => self.post(core, to, parcel),
+            Output::Parcel { core: to, parcel } => self.post(core, to, *parcel),
             Output::Answer(request, answer) => self.answered(request, answer),
         }
     }

@@ -81,7 +81,7 @@ impl Routes {
         match route {
             Route::Here => turn.send(place.core, Parcel::ToHome { via: Via::HERE, client, session, say }),
             Route::Away(home) => {
-                turn.out.push(Output::Dispatch(Dispatch::ToHome { home, client, session, say }))
+                turn.out.push(Output::dispatch(Dispatch::ToHome { home, client, session, say }))
             }
             Route::Nowhere => {}
         }
@@ -96,7 +96,7 @@ impl Routes {
                 true
             }
             Route::Away(home) => {
-                turn.out.push(Output::Dispatch(Dispatch::Join { home, session }));
+                turn.out.push(Output::dispatch(Dispatch::Join { home, session }));
                 true
             }
             Route::Nowhere => false,

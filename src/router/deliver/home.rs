@@ -240,10 +240,8 @@ impl Home {
         for (toward, sessions) in elsewhere(mailbox, turn.core) {
             let delivered = delivered.clone();
             turn.out.push(match toward {
-                Toward::Core(core) => {
-                    Output::Parcel { core, parcel: Parcel::Deliver { sessions, delivered } }
-                }
-                Toward::Link(via) => Output::Dispatch(Dispatch::Deliver { via, sessions, delivered }),
+                Toward::Core(core) => Output::parcel(core, Parcel::Deliver { sessions, delivered }),
+                Toward::Link(via) => Output::dispatch(Dispatch::Deliver { via, sessions, delivered }),
             });
         }
         self.recent.evict(&mut self.mailboxes);
@@ -319,11 +317,9 @@ impl Home {
         for (toward, sessions) in elsewhere(mailbox, turn.core) {
             let (client, envelope) = (client.to_client(), envelope.clone());
             turn.out.push(match toward {
-                Toward::Core(core) => {
-                    Output::Parcel { core, parcel: Parcel::Ephemeral { client, sessions, envelope } }
-                }
+                Toward::Core(core) => Output::parcel(core, Parcel::Ephemeral { client, sessions, envelope }),
                 Toward::Link(via) => {
-                    Output::Dispatch(Dispatch::Ephemeral { via, client, sessions, envelope })
+                    Output::dispatch(Dispatch::Ephemeral { via, client, sessions, envelope })
                 }
             });
         }
@@ -342,10 +338,10 @@ impl Home {
         let others = (0..self.settings.topology.cores())
             .filter(|&core| core != turn.core && self.attached[usize::from(core)] > 0);
         for core in others {
-            turn.out.push(Output::Parcel { core, parcel: Parcel::Mark { heads: Arc::clone(&heads) } });
+            turn.out.push(Output::parcel(core, Parcel::Mark { heads: Arc::clone(&heads) }));
         }
         if self.settings.is_clustered {
-            turn.out.push(Output::Dispatch(Dispatch::Heads { heads: heads.to_vec() }));
+            turn.out.push(Output::dispatch(Dispatch::Heads { heads: heads.to_vec() }));
         }
     }
 
