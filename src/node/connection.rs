@@ -288,6 +288,7 @@ impl State {
         let room = if connection.long { READ_BYTES_LONG } else { READ_BYTES };
         let flow = match reader.take(&mut scratch[..room]) {
             Took::Bytes(bytes) => {
+                self.reads += 1;
                 self.figures.bytes_read += bytes as u64;
                 // A read that filled its buffer is followed by more.
                 connection.long = bytes == room;

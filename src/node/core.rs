@@ -131,6 +131,8 @@ pub(super) struct State {
     pub(super) access: Arc<Access>,
     /// `None`: connections are plain.
     pub(super) tls: Option<Arc<ServerConfig>>,
+    /// Reads of this turn that have brought something.
+    pub(super) reads: usize,
     /// Steps of handshakes that were taken in this turn.
     pub(super) handshakes: usize,
     /// Arrivals that wait for a turn with one left, woken as many at a time, and until when they do.
@@ -179,6 +181,7 @@ impl Core {
             frames: Frames::default(),
             access: Arc::clone(&config.access),
             tls: config.tls.clone(),
+            reads: 0,
             handshakes: 0,
             shaking: VecDeque::new(),
             turn,

@@ -124,7 +124,7 @@ impl State {
         {
             post.post(self.outbox.core(), std::mem::take(&mut self.dispatches));
         }
-        (self.signatures, self.handshakes) = (0, 0);
+        (self.reads, self.signatures, self.handshakes) = (0, 0, 0);
         self.wake_shaking();
         for core in 0..self.outbox.cores() {
             self.out.set_room(core, self.outbox.room(core));

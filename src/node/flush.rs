@@ -1,12 +1,12 @@
 //! The end of a turn: one send per socket that has something, one batch per other core, and the turn is measured.
 //!
-//! Always holds: a turn is bounded. One that has produced much ends early, and one that has more sockets to write to
+//! Always holds: a turn is bounded. One that has read or produced much ends early, and one that has more sockets to write to
 //! than [`SENDS_PER_TURN`] leaves the others to the next, before which others come.
 
 use super::core::{Shared, State};
 use super::figures::Figures;
 use super::table::Key;
-use crate::limits::{HANDSHAKE_LOOKS, OUTPUTS_PER_TURN, SENDS_PER_TURN};
+use crate::limits::{HANDSHAKE_LOOKS, OUTPUTS_PER_TURN, READS_PER_TURN, SENDS_PER_TURN};
 use crate::net::Round;
 use std::future::{Future, poll_fn};
 use std::rc::Rc;
@@ -32,9 +32,9 @@ pub(super) async fn flush_each_turn(core: Shared, round: Round) {
     }
 }
 
-/// Ends a turn that has produced much already; what is left is the flusher's.
+/// Ends a turn that has read or produced much already; what is left is the flusher's.
 pub(super) fn end_long_turn(core: &Shared, state: &mut State) {
-    if state.out.len() < OUTPUTS_PER_TURN {
+    if state.reads < READS_PER_TURN && state.out.len() < OUTPUTS_PER_TURN {
         return;
     }
     end_turn(core, state);
