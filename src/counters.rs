@@ -29,6 +29,8 @@ words! {
         Ack = "ack",
         /// From append to the frame handed to a live session's socket.
         Deliver = "deliver",
+        /// From then to when the kernel has taken it, for each write: none where the socket has room.
+        Write = "write",
         /// From a session's upgrade, or from when it fell behind, to its `live` after replay.
         Replay = "replay",
     }

@@ -260,7 +260,7 @@ pub const FAMILIES: &[Family] = &[
     },
     Family {
         name: "corepost_end_to_end_seconds",
-        help: "How long a part of a message's way took: ack from send, deliver from append, replay from attach.",
+        help: "How long a part of a message's way took: ack from send, deliver from append, write (of all that a turn has for a socket) from then to the kernel, replay from attach.",
         kind: Kind::Seconds,
         labels: &["core", "stage"],
         read: |reports, series| {

@@ -12,6 +12,7 @@ use crate::wire::websocket::{Opcode, PartialBudget, write_close, write_frame};
 use monoio::time::Instant;
 use std::collections::VecDeque;
 use std::future::Future;
+use std::time::Duration;
 
 impl State {
     /// Does what the shard wants done: the only place where its outputs become effects. Called at the end of each
@@ -223,8 +224,9 @@ impl State {
         }
     }
 
-    /// A socket has room again.
-    pub(super) fn unblocked(&mut self, key: Key) {
+    /// A socket has room again, after so long.
+    pub(super) fn unblocked(&mut self, key: Key, waited: Duration) {
+        self.figures.wait(waited);
         let Some(connection) = self.table.get_mut(key) else { return };
         connection.blocked = false;
         mark(connection, key, &mut self.dirty);

@@ -1,6 +1,6 @@
 //! What a core's loop counts of itself: plain numbers, of which the core shows a copy now and then.
 
-use crate::counters::{Refusal, TURN_US};
+use crate::counters::{COMMIT_US, Histogram, Refusal, TURN_US};
 use crate::limits::TURN_MS;
 use crate::model::CloseCode;
 use std::time::Duration;
@@ -36,6 +36,10 @@ pub struct Figures {
     pub bytes_written: u64,
     /// Sends.
     pub writes: u64,
+    /// Of those, the ones for which a socket had no room at first, by how long it had none; see [`COMMIT_US`].
+    pub waits: [u64; COMMIT_US.len() + 1],
+    /// How long that was together.
+    pub waited: Duration,
     /// Bytes of buffers kept for the next who needs one.
     pub pool_bytes: usize,
     /// Bytes that connections of the HTTP API hold of their requests and of what they are answered.
@@ -49,8 +53,7 @@ pub struct Figures {
 impl Figures {
     /// A turn is over.
     pub fn turn(&mut self, took: Duration) {
-        let us = took.as_secs() * 1_000_000 + u64::from(took.subsec_micros());
-        self.turns[TURN_US.bucket(us)] += 1;
+        self.turns[TURN_US.bucket(micros(took))] += 1;
         self.busy += took;
         self.longest_turn = self.longest_turn.max(took);
         self.late_turns += u64::from(Self::is_late(took));
@@ -59,6 +62,19 @@ impl Figures {
     /// Whether a turn of that length is late.
     pub fn is_late(took: Duration) -> bool {
         took > Duration::from_millis(TURN_MS)
+    }
+
+    /// A socket has room again, for which a write has waited so long.
+    pub fn wait(&mut self, took: Duration) {
+        self.waits[COMMIT_US.bucket(micros(took))] += 1;
+        self.waited += took;
+    }
+
+    /// How long writes took, microseconds: those that found room, which is nearly all, no time.
+    pub fn writes_us(&self) -> Histogram {
+        let (mut counts, waits) = (self.waits, self.waits.iter().sum());
+        counts[0] += self.writes.saturating_sub(waits);
+        Histogram::of(COMMIT_US, &counts, micros(self.waited))
     }
 
     /// A connection is closed with this code, for what its peer did.
@@ -78,9 +94,24 @@ impl Figures {
     }
 }
 
+fn micros(took: Duration) -> u64 {
+    took.as_secs() * 1_000_000 + u64::from(took.subsec_micros())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_write_that_found_room_took_no_time() {
+        let mut figures = Figures { writes: 5, ..Figures::default() };
+        figures.wait(Duration::from_millis(3));
+        figures.wait(Duration::from_secs(9));
+        let writes = figures.writes_us();
+        assert_eq!((writes.count(), writes.sum()), (5, 9_003_000));
+        assert_eq!(writes.cumulative().next().map(|(_, at_once)| at_once), Some(3));
+        assert_eq!(writes.cumulative().last().map(|(_, in_five_seconds)| in_five_seconds), Some(4));
+    }
 
     #[test]
     fn a_turn_falls_into_one_bucket_and_a_long_one_is_late() {

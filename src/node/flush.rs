@@ -8,6 +8,7 @@ use super::figures::Figures;
 use super::table::Key;
 use crate::limits::{HANDSHAKE_LOOKS, OUTPUTS_PER_TURN, READS_PER_TURN, SENDS_PER_TURN};
 use crate::net::Round;
+use monoio::time::Instant;
 use std::future::{Future, poll_fn};
 use std::rc::Rc;
 use std::time::Duration;
@@ -75,6 +76,7 @@ impl State {
 
 /// Waits for room in a socket's buffer. What comes for it meanwhile waits with the rest.
 async fn unblock(core: Shared, key: Key, writable: impl Future<Output = ()>) {
+    let began = Instant::now();
     writable.await;
-    core.enter().unblocked(key);
+    core.enter().unblocked(key, began.elapsed());
 }

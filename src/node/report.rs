@@ -7,7 +7,7 @@ use crate::admin::{
     CoreMemory, CoreReport, Drain, LogReport, LogTrouble, Phase, Progress, Sources, Supervisor,
 };
 use crate::backplane::{Embedded, KafkaLog, Log, Trouble};
-use crate::counters::{COMMIT_US, Histogram, SIZES, TURN_US};
+use crate::counters::{COMMIT_US, Histogram, SIZES, Stage, TURN_US};
 use crate::host::unix_ms;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -88,6 +88,7 @@ impl Core {
         let (figures, appends) = (&state.figures, state.shard.append_bytes_in_flight());
         let mut counters = state.shard.counters().clone();
         counters.refusals.iter_mut().zip(figures.refusals).for_each(|(all, here)| *all += here);
+        counters.end_to_end_us[Stage::Write as usize] = figures.writes_us();
         let (mut outbound, mut held, mut tls) = (0, 0, 0);
         for (_, connection) in state.table.iter_mut() {
             outbound += connection.remainder().unsent.len();

@@ -51,6 +51,11 @@ fn a_peer_that_stops_reading_is_not_read_either() {
         }
         writer.join().unwrap();
         drop(greedy);
+        // How long that was is told, and that most others found room.
+        thread::sleep(Duration::from_millis(1_200));
+        let writes = node.figures()[0].writes_us();
+        let in_a_second = writes.cumulative().filter(|(us, _)| *us <= 1_000_000).last().unwrap().1;
+        assert!(in_a_second < writes.count() && in_a_second > 0, "{writes:?}");
         // Generous, for other tests run beside this one: a turn is measured by the clock on the wall.
         let longest = node.figures()[0].longest_turn;
         assert!(longest < Duration::from_millis(500), "a turn of {longest:?}");
