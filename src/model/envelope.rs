@@ -91,9 +91,8 @@ impl Envelope {
     pub fn new<'a>(parts: EnvelopeParts<'a>) -> Self {
         let text = |id: Option<IdRef<'a>>| id.map_or(&b""[..], |id| id.as_str().as_bytes());
         let (to, from, id) = (text(parts.to), text(parts.from), text(parts.id));
-        let copied_to =
-            u32::try_from(parts.copied_to.len()).expect("`to` is bounded by the message limit").to_le_bytes();
-        let [a, b, c, d] = copied_to;
+        let copied_to = u32::try_from(parts.copied_to.len()).expect("`to` is bounded by the message limit");
+        let [a, b, c, d] = copied_to.to_le_bytes();
         let head: [u8; HEAD] =
             [parts.kind as u8, to.len() as u8, from.len() as u8, id.len() as u8, a, b, c, d];
         let pieces = [&head[..], to, from, id, parts.copied_to, parts.body];

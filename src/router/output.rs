@@ -68,7 +68,7 @@ pub enum Output {
     Answer(Request, Answer),
 }
 
-// Every message is one of these, and each move of it is of them all: beyond 128 bytes that is a call.
+// Every message passes as one of these, and a move copies as many bytes as the largest has: beyond 128 by a call.
 const _: () = assert!(size_of::<Output>() <= 80);
 
 impl Output {

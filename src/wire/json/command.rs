@@ -82,16 +82,24 @@ impl Parser {
     /// The command borrows both `message` (its body) and the parser (its strings).
     #[inline]
     pub fn command<'p>(&'p mut self, message: &'p [u8]) -> Result<Command<'p>, Rejected<'p>> {
+        self.understand(message, "a frame must be a JSON object", |members, many| members.command(many))
+            .map_err(|mistake| mistake.map_or(Rejected::NotUtf8, Rejected::Mistake))
+    }
+
+    /// What the object that `text` is `means` by its members, or else the mistake in it; `None`: it is not even UTF-8.
+    #[inline]
+    pub(super) fn understand<'p, T>(
+        &'p mut self,
+        text: &'p [u8],
+        no_object: &'static str,
+        means: impl FnOnce(&Members<'_, 'p>, &'p Many) -> Result<T, Wrong>,
+    ) -> Result<T, Option<Mistake<'p>>> {
         let Self { document, many } = self;
-        let understood = document.with(message, many, |reader, many| {
-            let members = Members::read(reader, many)
-                .ok_or_else(|| bad_request("a frame must be a JSON object").of(None))?;
-            members.command(many).map_err(|wrong| wrong.of(members.any_id()))
+        let understood = document.with(text, many, |reader, many| {
+            let members = Members::read(reader, many).ok_or_else(|| bad_request(no_object).of(None))?;
+            means(&members, many).map_err(|wrong| wrong.of(members.any_id()))
         });
-        match understood {
-            Ok(command) => command.map_err(Rejected::Mistake),
-            Err(many) => Err(salvage::explain(message, many).map_or(Rejected::NotUtf8, Rejected::Mistake)),
-        }
+        understood.map_or_else(|many| Err(salvage::explain(text, many)), |it| it.map_err(Some))
     }
 }
 

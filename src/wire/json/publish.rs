@@ -209,16 +209,11 @@ impl Parser {
             }
             return Err(super::salvage::refuse(element, ErrorCode::TooLarge, message.into(), &mut self.many));
         }
-        let Self { document, many } = self;
-        let understood = document.with(element, many, |reader, many| {
-            let members = Members::read(reader, many)
-                .ok_or_else(|| bad_request("an element must be a JSON object").of(None))?;
-            members.publication(many).map_err(|wrong| wrong.of(members.any_id()))
-        });
-        understood.unwrap_or_else(|many| {
-            let not_utf8 = || bad_request("this element is not UTF-8").of(None);
-            Err(super::salvage::explain(element, many).unwrap_or_else(not_utf8))
+        let not_utf8 = || bad_request("this element is not UTF-8").of(None);
+        self.understand(element, "an element must be a JSON object", |members, many| {
+            members.publication(many)
         })
+        .map_err(|mistake| mistake.unwrap_or_else(not_utf8))
     }
 }
 
