@@ -5,6 +5,7 @@ use super::tls::{Tls, TlsError};
 use crate::limits::READ_BYTES;
 use monoio::io::{AsyncReadRent, AsyncWriteRentExt};
 use monoio::net::UnixStream;
+use rustix::net::{self, RecvFlags, SendFlags, Shutdown};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
 
@@ -69,14 +70,9 @@ impl Socket {
 
     /// A peer that takes nothing of what was written for so long is gone (TCP_USER_TIMEOUT): a write that waits for
     /// it fails then.
-    #[allow(unsafe_code)]
     pub fn give_up_after(&self, ms: u32) {
-        use std::os::fd::AsRawFd;
-        // SAFETY: a call on an open descriptor with a pointer to an integer and its size.
-        unsafe {
-            let (fd, value) = (self.stream.as_raw_fd(), (&raw const ms).cast());
-            libc::setsockopt(fd, libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT, value, size_of::<u32>() as u32);
-        }
+        // Without it such a write waits for the kernel's own patience.
+        let _ = net::sockopt::set_tcp_user_timeout(self, ms);
     }
 
     /// Waits until there is something to read, or the end. May be dropped at any time, but then the socket can
@@ -169,43 +165,24 @@ pub(super) fn borrow(stream: &UnixStream) -> BorrowedFd<'_> {
 }
 
 /// Reads what is there into `buffer`, without waiting.
-#[allow(unsafe_code)]
 pub(super) fn receive_now(fd: impl AsFd, buffer: &mut [u8]) -> io::Result<usize> {
-    use std::os::fd::AsRawFd;
-    // SAFETY: a call on an open descriptor with a buffer and its length.
-    let got = unsafe {
-        libc::recv(fd.as_fd().as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len(), libc::MSG_DONTWAIT)
-    };
-    usize::try_from(got).map_err(|_| io::Error::last_os_error())
+    let (got, _) = net::recv(fd, buffer, RecvFlags::DONTWAIT)?;
+    Ok(got)
 }
 
 /// Hands the kernel as much of `bytes` as it has room for, without waiting. A peer that is gone is an error, not a
 /// signal.
-#[allow(unsafe_code)]
 pub(super) fn send_now(fd: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
-    use std::os::fd::AsRawFd;
-    // SAFETY: a call on an open descriptor with a buffer and its length.
-    let taken = unsafe {
-        let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
-        libc::send(fd.as_fd().as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), flags)
-    };
-    usize::try_from(taken).map_err(|_| io::Error::last_os_error())
+    Ok(net::send(fd, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)?)
 }
 
-/// We send no more: the peer sees the end after what was written.
+/// We send no more: the peer sees the end after what was written. It fails only when the peer is gone already.
 pub fn half_close(fd: impl AsFd) {
-    shutdown(fd, libc::SHUT_WR);
+    let _ = net::shutdown(fd, Shutdown::Write);
 }
 
 /// Nothing more, either way: a waiting read ends as at the end of the stream, a waiting write fails. That is how a
-/// parked read is ended, which cannot be cancelled from outside its task.
+/// read is ended that is waited for, which cannot be cancelled from outside its task.
 pub fn silence(fd: impl AsFd) {
-    shutdown(fd, libc::SHUT_RDWR);
-}
-
-#[allow(unsafe_code)]
-fn shutdown(fd: impl AsFd, how: libc::c_int) {
-    use std::os::fd::AsRawFd;
-    // SAFETY: a call on an open descriptor with two integers. It fails only when the peer is gone already.
-    let _ = unsafe { libc::shutdown(fd.as_fd().as_raw_fd(), how) };
+    let _ = net::shutdown(fd, Shutdown::Both);
 }
