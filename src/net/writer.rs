@@ -6,9 +6,9 @@
 //! With TLS the connection's keys live here, for both ways. What is collected is sealed as it is sent, in the order in
 //! which it was collected.
 
-use super::socket::{borrow, send_now};
+use super::socket::{borrow, receive_now, send_now};
 use super::tls::Tls;
-use super::{Ended, Pool, Reader, Size, Socket};
+use super::{Ended, Pool, Size, Socket};
 use crate::limits::TLS_KEYS_BYTES;
 use monoio::net::UnixStream;
 use std::future::Future;
@@ -46,14 +46,23 @@ pub enum Sent {
     Broken,
 }
 
+/// What a read has brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Took {
+    /// So many bytes, at the buffer's beginning.
+    Bytes(usize),
+    /// Nothing is there at the moment.
+    Nothing,
+    /// Nothing comes any more: the peer has closed, or the connection broke.
+    End,
+}
+
 impl Socket {
-    /// For a session: a side to read, which its task owns, and one to write, which the core's table keeps.
-    pub fn split(self) -> (Reader, Writer) {
-        let stream = Rc::new(self.stream);
+    /// For a connection, whose core knows by its [`super::Watch`] when there is something to read.
+    pub fn into_writer(self) -> Writer {
         let secure =
             self.tls.map(|tls| Box::new(Secure { tls: *tls, sealed: 0, partial_since_ms: None, counted: 0 }));
-        let writer = Writer { pending: Vec::new(), stream: Rc::clone(&stream), secure };
-        (Reader(stream), writer)
+        Writer { pending: Vec::new(), stream: Rc::new(self.stream), secure }
     }
 }
 
@@ -72,6 +81,16 @@ impl Writer {
             self.pending = pool.take(Size::Frame);
         }
         &mut self.pending
+    }
+
+    /// Reads what is there as it came, without waiting.
+    pub fn take(&self, buffer: &mut [u8]) -> Took {
+        match receive_now(self, buffer) {
+            Ok(0) => Took::End,
+            Ok(bytes) => Took::Bytes(bytes),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Took::Nothing,
+            Err(_) => Took::End,
+        }
     }
 
     /// What the peer says in `came`, which is read into `room` if it was sealed.

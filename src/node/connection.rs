@@ -1,20 +1,20 @@
-//! One upgraded connection: the task that reads it, and what the core remembers of it.
+//! One upgraded connection: what the core remembers of it, and how what comes from it is obeyed.
 //!
-//! A connection is its entry in the table and a task that waits for bytes without a buffer. When bytes come they are
-//! read into the core's scratch and obeyed at once; only where it may not go on is the rest kept for it.
+//! A connection is its entry in the table and its place in the core's watch. When bytes come they are read into the core's
+//! scratch and obeyed at once; only where it may not go on is the rest kept for it, and a task that waits until it may.
 
+use super::attend::hold_up;
 use super::core::{Adopted, Shared, State};
 use super::execute::mark;
 use super::gate::{Seat, Settled};
 use super::table::Key;
-use super::{echo, flush, session};
+use super::{echo, session};
 use crate::counters::Refusal;
 use crate::limits::{READ_BYTES, READ_BYTES_LONG};
 use crate::model::CloseCode;
-use crate::net::{Driver, Opened, Reader, Socket, Took, Writer, silence, step_back};
+use crate::net::{Opened, Socket, Took, Writer, silence};
 use crate::router::Connect;
 use crate::wire::websocket::{Receiver, Remainder};
-use std::rc::Rc;
 use std::task::{Poll, Waker};
 
 /// What the core remembers of a connection: 88 bytes while it is silent, and its keys if it is TLS.
@@ -36,7 +36,7 @@ pub(super) struct Connection {
     pub(super) incomplete: bool,
     /// Its last read was filled to the brim: the next one may bring more.
     long: bool,
-    /// Its reading task has ended.
+    /// It is read no more.
     pub(super) unread: bool,
     /// Its place among the node's connections; a drain waits for it.
     _seat: Settled,
@@ -56,8 +56,10 @@ pub(super) struct HeldUp {
     obeyed: usize,
     /// A message for which there was no room: the first to be obeyed when there is.
     pub(super) waiting: Option<Box<[u8]>>,
-    /// The reading task, while it may not read.
-    pub(super) parked: Option<Waker>,
+    /// It may go on, and has not yet.
+    is_called: bool,
+    /// Who sees to it that it goes on.
+    waiter: Option<Waker>,
 }
 
 /// What an upgraded connection is for.
@@ -171,16 +173,13 @@ impl Connection {
         self.receiver.pending_since().into_iter().chain(self.writer.incomplete_since()).min()
     }
 
-    /// Its reading task may go on.
+    /// It may go on, if it is held up.
     pub(super) fn wake(&mut self) {
-        if let Some(waker) = self.held_up.as_mut().and_then(|held_up| held_up.parked.take()) {
-            waker.wake();
+        let Some(held_up) = &mut self.held_up else { return };
+        held_up.is_called = true;
+        if let Some(waiter) = held_up.waiter.take() {
+            waiter.wake();
         }
-    }
-
-    /// Its reading task waits to be woken.
-    fn is_parked(&self) -> bool {
-        self.held_up.as_ref().is_some_and(|held_up| held_up.parked.is_some())
     }
 
     /// It is not held up any more.
@@ -188,7 +187,7 @@ impl Connection {
         self.held_up = None;
     }
 
-    /// Shuts it both ways: its reading task ends, and the next send fails.
+    /// Shuts it both ways: the next read is the last, and the next send fails.
     pub(super) fn silence(&mut self) {
         self.phase = Phase::Silenced;
         silence(&self.writer);
@@ -222,8 +221,7 @@ pub(super) fn begin(
     unread: Vec<u8>,
     seat: Seat,
 ) {
-    let (reader, writer) = socket.split();
-    let key = state.table.insert(Connection::new(writer, seat));
+    let key = state.table.insert(Connection::new(socket.into_writer(), seat));
     state.figures.connections += 1;
     state.append(key, |out| out.extend_from_slice(greeting));
     match purpose {
@@ -240,65 +238,63 @@ pub(super) fn begin(
     if state.stopping {
         state.table.get_mut(key).expect("it was just entered").silence();
     }
-    let said_more = !unread.is_empty();
-    if said_more {
+    if !unread.is_empty() {
         state.hold(key, unread, 0);
+        state.table.get_mut(key).expect("it was just entered").wake();
+        monoio::spawn(hold_up(core.clone(), key));
     }
-    monoio::spawn(attend(Rc::clone(core), key, reader, said_more));
-}
-
-/// A connection's reading task, which begins with what was read behind its request. It is small, for every silent
-/// connection has one: as a block it holds what it was given only once.
-#[allow(clippy::manual_async_fn)]
-fn attend(core: Shared, key: Key, reader: Reader, said_more: bool) -> impl Future<Output = ()> {
-    async move {
-        let mut flow = if said_more { core.enter().feed_held(key) } else { Flow::Go };
-        while flow != Flow::End {
-            if flow == Flow::Park {
-                unparked(&core, key).await;
-            } else {
-                let _ = reader.ready().await;
-            }
-            flow = go_on(&core, key, &reader, flow);
-            // epoll says again at once that there is more, to a peer that is faster than we are for ever.
-            if flow == Flow::Go && core.config.driver == Driver::Epoll {
-                step_back().await;
-            }
-        }
-        core.enter().ended(key);
-    }
-}
-
-/// The next that a connection has for us: what was kept of it if it was parked, or what its socket has.
-fn go_on(core: &Shared, key: Key, reader: &Reader, flow: Flow) -> Flow {
-    let mut state = core.enter();
-    let flow = if flow == Flow::Park { state.feed_held(key) } else { state.read(key, reader) };
-    // Who is to be parked does not stand there yet, and would not hear that what it waits for has happened.
-    if flow == Flow::Go {
-        flush::end_long_turn(core, &mut state);
-    }
-    flow
+    state.watch(core, key);
 }
 
 impl State {
-    /// Reads what is there and lets it be obeyed.
-    fn read(&mut self, key: Key, reader: &Reader) -> Flow {
-        let Some(connection) = self.table.get_mut(key) else { return Flow::End };
+    /// From now on it is read when something comes.
+    fn watch(&mut self, core: &Shared, key: Key) {
+        let Some(connection) = self.table.get_mut(key) else { return };
+        if let Err(error) = core.watch.add(&connection.writer, key.bits()) {
+            tracing::warn!(%error, "a connection cannot be read; raise the sysctl fs.epoll.max_user_watches");
+            connection.unread = true;
+            self.figures.refuse(Refusal::TooManyConnections);
+            self.close(key, CloseCode::TryLater);
+        }
+    }
+
+    /// Reads what is there and lets it be obeyed. `is_last`: what comes then is the end.
+    pub(super) fn read(&mut self, core: &Shared, key: Key, is_last: bool) -> Flow {
+        let Some(connection) = self.table.get_mut(key) else { return Flow::Go };
+        // Who is held up is looked at again when it is not any more.
+        if connection.unread || connection.held_up.is_some() {
+            return Flow::Go;
+        }
         let mut scratch = std::mem::take(&mut self.scratch);
         let room = if connection.long { READ_BYTES_LONG } else { READ_BYTES };
-        let flow = match reader.take(&mut scratch[..room]) {
+        let flow = match connection.writer.take(&mut scratch[..room]) {
             Took::Bytes(bytes) => {
                 self.reads += 1;
                 self.figures.bytes_read += bytes as u64;
                 // A read that filled its buffer is followed by more.
                 connection.long = bytes == room;
-                self.obey(key, &mut scratch[..bytes])
+                let is_all = bytes < room && !is_last;
+                let flow = self.obey(key, &mut scratch[..bytes]);
+                if flow == Flow::Go && !is_all {
+                    self.look_again(core, key);
+                }
+                flow
             }
             Took::Nothing => Flow::Go,
             Took::End => Flow::End,
         };
         self.scratch = scratch;
         flow
+    }
+
+    /// There may be something to read of which we are told no more.
+    pub(super) fn look_again(&mut self, core: &Shared, key: Key) {
+        let Some(connection) = self.table.get_mut(key).filter(|connection| !connection.unread) else {
+            return;
+        };
+        core.watch
+            .again(&connection.writer, key.bits())
+            .expect("a socket that is watched can be watched again");
     }
 
     /// Lets what came be obeyed, after it was opened if it is TLS.
@@ -332,11 +328,11 @@ impl State {
     fn hold(&mut self, key: Key, held: Vec<u8>, obeyed: usize) {
         let Some(connection) = self.table.get_mut(key) else { return };
         let held_up = connection.held_up();
-        (held_up.held, held_up.obeyed) = (held, obeyed);
+        (held_up.held, held_up.obeyed, held_up.is_called) = (held, obeyed, false);
     }
 
     /// Lets what was kept be obeyed, as far as the connection may go on now.
-    fn feed_held(&mut self, key: Key) -> Flow {
+    pub(super) fn feed_held(&mut self, key: Key) -> Flow {
         let Some(connection) = self.table.get_mut(key) else { return Flow::End };
         let held_up = connection.held_up();
         let (mut held, obeyed) = (std::mem::take(&mut held_up.held), held_up.obeyed);
@@ -360,16 +356,16 @@ fn feed(state: &mut State, key: Key, bytes: &mut [u8]) -> (usize, Flow) {
 }
 
 /// Waits until the connection may go on, or is over.
-async fn unparked(core: &Shared, key: Key) {
-    let mut asked = false;
+pub(super) async fn called(core: &Shared, key: Key) {
     std::future::poll_fn(|cx| {
         let mut state = core.look();
         let Some(connection) = state.table.get_mut(key) else { return Poll::Ready(()) };
-        if connection.phase != Phase::Open || (asked && !connection.is_parked()) {
+        let Some(held_up) =
+            connection.held_up.as_mut().filter(|it| connection.phase == Phase::Open && !it.is_called)
+        else {
             return Poll::Ready(());
-        }
-        asked = true;
-        connection.held_up().parked = Some(cx.waker().clone());
+        };
+        held_up.waiter = Some(cx.waker().clone());
         Poll::Pending
     })
     .await;

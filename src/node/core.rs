@@ -11,7 +11,7 @@ use super::start::{CoreConfig, Identity};
 use super::starved::Starved;
 use super::table::{Key, Table};
 use super::turn::Turn;
-use super::{api, arrive, connection, flush, tick};
+use super::{api, arrive, attend, connection, flush, tick};
 use crate::access::Access;
 use crate::admin::Question;
 use crate::backplane::Log;
@@ -20,7 +20,7 @@ use crate::limits::{FRESH_MS, PROXY_WARNING_MS, READ_BYTES_LONG, STOP_MS};
 use crate::log::{Append, LogEvent};
 use crate::mesh::{Address, Inbox, Outbox};
 use crate::model::{Dispatch, Now, Parcel};
-use crate::net::{Handoff, Listener, Pool, Round};
+use crate::net::{Handoff, Listener, Pool, Round, Watch};
 use crate::router::{self, Settings, Shard};
 use crate::wire::json::Parser;
 use crate::wire::websocket::{PartialBudget, Rules};
@@ -85,6 +85,8 @@ pub(super) type Shared = Rc<Core>;
 pub(super) struct Core {
     state: RefCell<State>,
     listener: Rc<Listener>,
+    /// Of all connections.
+    pub(super) watch: Watch,
     pub(super) config: CoreConfig,
 }
 
@@ -152,7 +154,7 @@ pub(super) struct State {
 }
 
 impl Core {
-    fn new(config: CoreConfig, listener: Rc<Listener>, addresses: &[Address<Mail>]) -> Self {
+    fn new(config: CoreConfig, listener: Rc<Listener>, addresses: &[Address<Mail>]) -> io::Result<Self> {
         let settings = Settings { core: config.index, ..config.settings.clone() };
         let turn = Turn::new();
         let state = State {
@@ -194,7 +196,7 @@ impl Core {
             stopping: false,
             stopped: None,
         };
-        Self { state: RefCell::new(state), listener, config }
+        Ok(Self { state: RefCell::new(state), listener, watch: Watch::new()?, config })
     }
 
     /// The state, because something happens: begins a turn if none is open. Never held across an await.
@@ -289,10 +291,11 @@ pub(super) async fn run(
 ) -> io::Result<()> {
     let listener = Rc::new(Listener::adopt(listener)?);
     let driver = config.driver;
-    let core = Rc::new(Core::new(config, Rc::clone(&listener), addresses));
+    let core = Rc::new(Core::new(config, Rc::clone(&listener), addresses)?);
     monoio::spawn(flush::flush_each_turn(Rc::clone(&core), Round::new(driver)?));
     monoio::spawn(tick::tick(Rc::clone(&core)));
     monoio::spawn(arrive::accept(Rc::clone(&core), Rc::clone(&listener)));
+    monoio::spawn(attend::attend(Rc::clone(&core)));
     monoio::spawn(receive(Rc::clone(&core), inbox, Round::new(driver)?));
     hear_of_the_log(&core).await;
     ready();

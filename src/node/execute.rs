@@ -232,7 +232,7 @@ impl State {
         mark(connection, key, &mut self.dirty);
     }
 
-    /// Its reading task has ended: the peer sends no more.
+    /// It is read no more: the peer sends nothing any more.
     pub(super) fn ended(&mut self, key: Key) {
         // What this turn has for it counts among what was promised.
         self.carry_out();

@@ -9,6 +9,7 @@ mod abort;
 mod api;
 mod arrival;
 mod arrive;
+mod attend;
 mod cluster;
 mod config;
 mod connection;

@@ -10,6 +10,18 @@ pub struct Key {
     generation: u32,
 }
 
+impl Key {
+    /// As a number, by which the kernel names it.
+    pub fn bits(self) -> u64 {
+        u64::from(self.generation) << 32 | u64::from(self.slot)
+    }
+
+    /// The key of that number.
+    pub fn from_bits(bits: u64) -> Self {
+        Self { slot: bits as u32, generation: (bits >> 32) as u32 }
+    }
+}
+
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.slot, self.generation)
@@ -101,6 +113,7 @@ mod tests {
         assert_eq!(table.get_mut(b).copied(), Some('b'));
         assert_eq!(table.get_mut(c).copied(), Some('c'));
         assert_eq!(table.len(), 2);
+        assert_eq!([a, c].map(|key| Key::from_bits(key.bits())), [a, c]);
         assert_eq!(table.iter_mut().map(|(key, _)| key).collect::<Vec<_>>(), [c, b]);
     }
 }
