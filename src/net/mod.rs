@@ -7,6 +7,7 @@
 mod buffers;
 mod driver;
 mod handoff;
+mod line;
 mod listener;
 #[cfg(test)]
 mod rig;
@@ -14,11 +15,11 @@ mod round;
 mod socket;
 mod tls;
 mod watch;
-mod writer;
 
 pub use buffers::{Pool, Size};
 pub use driver::{Driver, Refused, Wish, choose};
 pub use handoff::Handoff;
+pub use line::{Line, Opened, Sent, Took};
 pub use listener::{AcceptError, Bound, ListenError, Listener, bind};
 #[cfg(test)]
 pub(crate) use rig::both_ends;
@@ -26,4 +27,3 @@ pub use round::{Round, step_back};
 pub use socket::{Ended, Socket, half_close, silence};
 pub use tls::{NOT_NOW, Tls, TlsError, is_tls};
 pub use watch::{Ready, Watch};
-pub use writer::{Opened, Sent, Took, Writer};

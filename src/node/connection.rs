@@ -12,7 +12,7 @@ use super::{echo, session};
 use crate::counters::Refusal;
 use crate::limits::{READ_BYTES, READ_BYTES_LONG};
 use crate::model::CloseCode;
-use crate::net::{Opened, Socket, Took, Writer, silence};
+use crate::net::{Line, Opened, Socket, Took, silence};
 use crate::router::Connect;
 use crate::wire::websocket::{Receiver, Remainder};
 use std::task::{Poll, Waker};
@@ -20,7 +20,7 @@ use std::task::{Poll, Waker};
 /// What the core remembers of a connection: 88 bytes while it is silent, and its keys if it is TLS.
 pub(super) struct Connection {
     pub(super) receiver: Receiver,
-    pub(super) writer: Writer,
+    pub(super) line: Line,
     /// What only a connection that is held up needs.
     held_up: Option<Box<HeldUp>>,
     /// The shard's slot, or [`NO_SESSION`].
@@ -107,11 +107,11 @@ pub(super) enum Flow {
 }
 
 impl Connection {
-    fn new(writer: Writer, seat: Seat) -> Self {
+    fn new(line: Line, seat: Seat) -> Self {
         Self {
             _seat: seat.settle(),
             receiver: Receiver::default(),
-            writer,
+            line,
             held_up: None,
             session: NO_SESSION,
             collected: 0,
@@ -146,7 +146,7 @@ impl Connection {
 
     /// What it has still to say and to obey.
     pub(super) fn remainder(&self) -> Remainder<'_> {
-        let (unsent, counted) = (self.writer.bytes(), self.collected);
+        let (unsent, counted) = (self.line.bytes(), self.collected);
         if self.phase != Phase::Open {
             return Remainder { unsent, counted, closing: true, ..Remainder::default() };
         }
@@ -170,7 +170,7 @@ impl Connection {
 
     /// Since when a message, or a record of TLS, is incomplete.
     pub(super) fn incomplete_since(&self) -> Option<u64> {
-        self.receiver.pending_since().into_iter().chain(self.writer.incomplete_since()).min()
+        self.receiver.pending_since().into_iter().chain(self.line.incomplete_since()).min()
     }
 
     /// It may go on, if it is held up.
@@ -190,7 +190,7 @@ impl Connection {
     /// Shuts it both ways: the next read is the last, and the next send fails.
     pub(super) fn silence(&mut self) {
         self.phase = Phase::Silenced;
-        silence(&self.writer);
+        silence(&self.line);
         self.wake();
     }
 
@@ -221,7 +221,7 @@ pub(super) fn begin(
     unread: Vec<u8>,
     seat: Seat,
 ) {
-    let key = state.table.insert(Connection::new(socket.into_writer(), seat));
+    let key = state.table.insert(Connection::new(socket.into_line(), seat));
     state.figures.connections += 1;
     state.append(key, |out| out.extend_from_slice(greeting));
     match purpose {
@@ -250,7 +250,7 @@ impl State {
     /// From now on it is read when something comes.
     fn watch(&mut self, core: &Shared, key: Key) {
         let Some(connection) = self.table.get_mut(key) else { return };
-        if let Err(error) = core.watch.add(&connection.writer, key.bits()) {
+        if let Err(error) = core.watch.add(&connection.line, key.bits()) {
             tracing::warn!(%error, "a connection cannot be read; raise the sysctl fs.epoll.max_user_watches");
             connection.unread = true;
             self.figures.refuse(Refusal::TooManyConnections);
@@ -267,7 +267,7 @@ impl State {
         }
         let mut scratch = std::mem::take(&mut self.scratch);
         let room = if connection.long { READ_BYTES_LONG } else { READ_BYTES };
-        let flow = match connection.writer.take(&mut scratch[..room]) {
+        let flow = match connection.line.take(&mut scratch[..room]) {
             Took::Bytes(bytes) => {
                 self.reads += 1;
                 self.figures.bytes_read += bytes as u64;
@@ -293,7 +293,7 @@ impl State {
             return;
         };
         core.watch
-            .again(&connection.writer, key.bits())
+            .again(&connection.line, key.bits())
             .expect("a socket that is watched can be watched again");
     }
 
@@ -302,12 +302,12 @@ impl State {
         let mut room = std::mem::take(&mut self.opened);
         let Self { table, partials, incomplete, dirty, now, .. } = self;
         let Some(connection) = table.get_mut(key) else { return Flow::End };
-        let Opened { plain, is_end } = connection.writer.open(came, &mut room, now.mono_ms);
+        let Opened { plain, is_end } = connection.line.open(came, &mut room, now.mono_ms);
         // What TLS itself answers.
-        if !connection.writer.is_idle() {
+        if !connection.line.is_idle() {
             mark(connection, key, dirty);
         }
-        let is_held = connection.writer.count_held(|from, to| partials.change(from, to));
+        let is_held = connection.line.count_held(|from, to| partials.change(from, to));
         connection.note_incomplete(key, incomplete);
         let (used, mut flow) = feed(self, key, plain);
         if flow == Flow::Park {

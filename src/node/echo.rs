@@ -1,4 +1,4 @@
-//! `/v1/echo`: everything a peer says comes back, so that others can judge this receiver and writer.
+//! `/v1/echo`: everything a peer says comes back, so that others can judge this receiver and line.
 
 use super::connection::{Connection, Flow, Phase};
 use super::core::State;
@@ -33,12 +33,12 @@ pub(super) fn feed(state: &mut State, key: Key, bytes: &mut [u8]) -> (usize, Flo
         let Some(connection) = table.get_mut(key).filter(|connection| connection.phase == Phase::Open) else {
             return (all, Flow::Go);
         };
-        if connection.writer.unsent() > OUTBOUND_BYTES {
+        if connection.line.unsent() > OUTBOUND_BYTES {
             return (all - input.len(), Flow::Park);
         }
-        let Connection { receiver, writer, .. } = connection;
+        let Connection { receiver, line, .. } = connection;
         let mut answer = |op, data: &[u8]| {
-            write_frame(op, data, writer.buffer(pool));
+            write_frame(op, data, line.buffer(pool));
             Verdict::Answered
         };
         let verdict = match receiver.next(&mut input, &Rules::ECHO, partials, now.mono_ms) {

@@ -53,7 +53,7 @@ impl State {
                         _ => {}
                     }
                     let face = identity.face(shard.client_at(slot).as_ref());
-                    frames.write(push, &face, connection.writer.buffer(pool));
+                    frames.write(push, &face, connection.line.buffer(pool));
                     mark(connection, key, dirty);
                 }
                 Output::Ping { slot } => {
@@ -61,7 +61,7 @@ impl State {
                     let Some(connection) = table.get_mut(key).filter(|it| it.phase == Phase::Open) else {
                         continue;
                     };
-                    write_frame(Opcode::Ping, &[], connection.writer.buffer(pool));
+                    write_frame(Opcode::Ping, &[], connection.line.buffer(pool));
                     mark(connection, key, dirty);
                 }
                 Output::Close { slot, code } => {
@@ -70,7 +70,7 @@ impl State {
                         continue;
                     };
                     told::closed(Who { shard, identity, slot }, code);
-                    write_close(Some(code as u16), code.reason(), connection.writer.buffer(pool));
+                    write_close(Some(code as u16), code.reason(), connection.line.buffer(pool));
                     mark(connection, key, dirty);
                     begin_closing(connection, partials);
                     closing.push_back((now.mono_ms + CLOSE_MS, key));
@@ -153,7 +153,7 @@ impl State {
         if connection.phase != Phase::Open {
             return;
         }
-        write(connection.writer.buffer(pool));
+        write(connection.line.buffer(pool));
         mark(connection, key, dirty);
     }
 
@@ -182,28 +182,28 @@ impl State {
         if connection.blocked {
             return None;
         }
-        let is_sealed = connection.writer.seal(connection.phase == Phase::Closing, pool);
-        let unsent = connection.writer.unsent();
-        let sent = is_sealed.map_or(Sent::Broken, |()| connection.writer.send(pool));
+        let is_sealed = connection.line.seal(connection.phase == Phase::Closing, pool);
+        let unsent = connection.line.unsent();
+        let sent = is_sealed.map_or(Sent::Broken, |()| connection.line.send(pool));
         match sent {
             Sent::All(0) | Sent::Some(0) => {}
             Sent::All(bytes) | Sent::Some(bytes) => self.written(key, bytes, unsent),
             Sent::Broken => {
-                connection.writer.discard(pool);
+                connection.line.discard(pool);
                 connection.silence();
             }
         }
         let connection = self.table.get_mut(key)?;
         if let Sent::Some(_) = sent {
             connection.blocked = true;
-            return Some(connection.writer.writable());
+            return Some(connection.line.writable());
         }
-        if connection.writer.is_idle() {
+        if connection.line.is_idle() {
             if connection.unread {
                 self.forget(key);
             } else if connection.phase == Phase::Closing {
                 connection.phase = Phase::HalfClosed;
-                half_close(&connection.writer);
+                half_close(&connection.line);
             }
         }
         None
@@ -216,7 +216,7 @@ impl State {
         let Some(connection) = self.table.get_mut(key) else { return };
         let cost = (u64::from(connection.collected) * bytes as u64 / unsent as u64) as u32;
         connection.collected -= cost;
-        if connection.writer.unsent() <= OUTBOUND_BYTES / 2 {
+        if connection.line.unsent() <= OUTBOUND_BYTES / 2 {
             connection.wake();
         }
         if let Service::Session(slot) = connection.service() {
@@ -239,13 +239,13 @@ impl State {
         let Some(connection) = self.table.get_mut(key) else { return };
         connection.unread = true;
         connection.receiver.release(&mut self.partials);
-        if connection.phase == Phase::Open && !connection.writer.is_idle() {
+        if connection.phase == Phase::Open && !connection.line.is_idle() {
             // The peer has closed only its sending side, perhaps: what was promised to it is still sent.
             connection.phase = Phase::Closing;
             self.closing.push_back((self.now.mono_ms + CLOSE_MS, key));
             return;
         }
-        if connection.writer.is_idle() || connection.phase == Phase::Silenced {
+        if connection.line.is_idle() || connection.phase == Phase::Silenced {
             self.forget(key);
         }
     }
@@ -275,8 +275,8 @@ impl State {
     fn forget(&mut self, key: Key) {
         let Self { table, pool, partials, .. } = self;
         let Some(connection) = table.get_mut(key) else { return };
-        connection.writer.discard(pool);
-        partials.give(connection.writer.uncount_held());
+        connection.line.discard(pool);
+        partials.give(connection.line.uncount_held());
         self.leave(key);
         self.table.remove(key);
         self.figures.connections -= 1;

@@ -93,7 +93,7 @@ impl Core {
         for (_, connection) in state.table.iter_mut() {
             outbound += connection.remainder().unsent.len();
             held += connection.held_bytes();
-            tls += connection.writer.key_bytes();
+            tls += connection.line.key_bytes();
         }
         let mut memory = [0; CoreMemory::ALL.len()];
         memory[CoreMemory::Recent as usize] = counters.recent_bytes;

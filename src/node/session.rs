@@ -77,7 +77,7 @@ pub(super) fn feed(state: &mut State, key: Key, slot: u32, bytes: &mut [u8]) -> 
 /// A peer that does not read its answers is not read either; and the shard may have no room.
 fn may_go_on(state: &mut State, key: Key, slot: u32) -> bool {
     let State { table, shard, .. } = state;
-    let unsent = table.get_mut(key).map_or(0, |connection| connection.writer.unsent());
+    let unsent = table.get_mut(key).map_or(0, |connection| connection.line.unsent());
     unsent <= OUTBOUND_BYTES + OUTBOUND_ANSWERS && shard.is_ready(slot)
 }
 
@@ -104,7 +104,7 @@ fn next(state: &mut State, key: Key, slot: u32, input: &mut &mut [u8]) -> Verdic
     if let Some(message) = connection.take_waiting() {
         return obey(slot, &message, parser, &mut signer, shard, *now, out);
     }
-    let Connection { receiver, writer, .. } = connection;
+    let Connection { receiver, line, .. } = connection;
     let event = receiver.next(input, rules, partials, now.mono_ms);
     if !matches!(event, Ok(None)) {
         shard.on_heard(slot, *now);
@@ -117,7 +117,7 @@ fn next(state: &mut State, key: Key, slot: u32, input: &mut &mut [u8]) -> Verdic
             Verdict::Done
         }
         Ok(Some(Event::Ping(data))) => {
-            write_frame(Opcode::Pong, data, writer.buffer(pool));
+            write_frame(Opcode::Pong, data, line.buffer(pool));
             mark(connection, key, dirty);
             Verdict::Done
         }

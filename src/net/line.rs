@@ -1,7 +1,8 @@
-//! Writing one socket: what a turn produces is collected and handed to the kernel in one call at the turn's end.
+//! One connection's line, both ways: what comes is read as it is there, and what a turn produces is collected and handed to
+//! the kernel in one call at the turn's end.
 //!
 //! A buffer is lent only until the kernel has taken its bytes, which is at once as long as the peer keeps up. Where
-//! it does not, the rest stays with the [`Writer`] and its core waits, by [`Writer::writable`], until there is room.
+//! it does not, the rest stays with the [`Line`] and its core waits, by [`Line::writable`], until there is room.
 //!
 //! With TLS the connection's keys live here, for both ways. What is collected is sealed as it is sent, in the order in
 //! which it was collected.
@@ -16,8 +17,8 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::rc::Rc;
 
-/// What one socket still has to send.
-pub struct Writer {
+/// One socket, and what it still has to send.
+pub struct Line {
     /// Collected and not taken by the kernel. Has no memory while there is nothing.
     pending: Vec<u8>,
     stream: Rc<UnixStream>,
@@ -40,7 +41,7 @@ struct Secure {
 pub enum Sent {
     /// The kernel has taken these bytes, and nothing is left.
     All(usize),
-    /// The kernel has taken these and has no room for more: wait for [`Writer::writable`].
+    /// The kernel has taken these and has no room for more: wait for [`Line::writable`].
     Some(usize),
     /// The peer is gone.
     Broken,
@@ -59,10 +60,10 @@ pub enum Took {
 
 impl Socket {
     /// For a connection, whose core knows by its [`super::Watch`] when there is something to read.
-    pub fn into_writer(self) -> Writer {
+    pub fn into_line(self) -> Line {
         let secure =
             self.tls.map(|tls| Box::new(Secure { tls: *tls, sealed: 0, partial_since_ms: None, counted: 0 }));
-        Writer { pending: Vec::new(), stream: Rc::new(self.stream), secure }
+        Line { pending: Vec::new(), stream: Rc::new(self.stream), secure }
     }
 }
 
@@ -74,7 +75,7 @@ pub struct Opened<'b> {
     pub is_end: bool,
 }
 
-impl Writer {
+impl Line {
     /// Where to append what shall be sent.
     pub fn buffer(&mut self, pool: &mut Pool) -> &mut Vec<u8> {
         if self.pending.capacity() == 0 {
@@ -216,7 +217,7 @@ fn since(before: Option<u64>, has_partial: bool, has_said: bool, now_ms: u64) ->
     has_partial.then(|| before.filter(|_| !has_said).unwrap_or(now_ms))
 }
 
-impl AsFd for Writer {
+impl AsFd for Line {
     fn as_fd(&self) -> BorrowedFd<'_> {
         borrow(&self.stream)
     }
