@@ -134,7 +134,7 @@ fn io_uring() -> Finding {
         wanted: Some(works),
         good: Good::Is,
         state: if refused.is_some() { State::Mend } else { State::Well },
-        why: "a core's reads, writes and waits are one call a turn; on epoll a message costs more".into(),
+        why: "a core waits for all it has by one call a turn; on epoll each socket is watched twice".into(),
         not: "where a policy forbids it: Corepost then runs on epoll".into(),
         command: refused.map(|refused| refused.remedy.to_owned()),
     }

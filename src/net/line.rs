@@ -108,6 +108,11 @@ impl Line {
         Opened { plain: room, is_end: opened.is_err() || secure.tls.has_heard_all() }
     }
 
+    /// The peer has said that it says no more.
+    pub fn has_heard_all(&self) -> bool {
+        self.secure.as_ref().is_some_and(|secure| secure.tls.has_heard_all())
+    }
+
     /// Memory of its keys, about.
     pub fn key_bytes(&self) -> usize {
         self.secure.as_ref().map_or(0, |_| size_of::<Secure>() + TLS_KEYS_BYTES)

@@ -77,7 +77,14 @@ fn enter(core: &Core, peer: &Peer) -> Result<Seat, Refusal> {
 
 /// One connection's way to its core, or to its refusal.
 async fn arrive(core: Shared, fd: OwnedFd, mut peer: Peer, seat: Result<Seat, Refusal>) {
-    let Ok(socket) = Socket::adopt(fd) else { return };
+    let socket = match Socket::adopt(fd) {
+        Ok(socket) => socket,
+        Err(error) => {
+            core.enter().figures.refuse(Refusal::TooManyConnections);
+            tracing::warn!(%error, "a connection was closed that cannot be read; no space left: raise fs.epoll.max_user_watches");
+            return;
+        }
+    };
     let mut arrival = Arrival::begin(&core, socket);
     let outcome = first_request(&mut arrival, &mut peer, seat).await;
     let (socket, unread) = arrival.end();

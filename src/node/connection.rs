@@ -251,7 +251,7 @@ impl State {
     fn watch(&mut self, core: &Shared, key: Key) {
         let Some(connection) = self.table.get_mut(key) else { return };
         if let Err(error) = core.watch.add(&connection.line, key.bits()) {
-            tracing::warn!(%error, "a connection cannot be read; raise the sysctl fs.epoll.max_user_watches");
+            tracing::warn!(%error, "a connection was closed that cannot be read; no space left: raise fs.epoll.max_user_watches");
             connection.unread = true;
             self.figures.refuse(Refusal::TooManyConnections);
             self.close(key, CloseCode::TryLater);
@@ -339,10 +339,12 @@ impl State {
         let (used, flow) = feed(self, key, &mut held[obeyed..]);
         if flow == Flow::Park {
             self.hold(key, held, obeyed + used);
-        } else if let Some(connection) = self.table.get_mut(key) {
-            connection.rest();
+            return flow;
         }
-        flow
+        let Some(connection) = self.table.get_mut(key) else { return Flow::End };
+        connection.rest();
+        // Of what came with it before it was held up nobody is told again.
+        if connection.line.has_heard_all() { Flow::End } else { flow }
     }
 }
 

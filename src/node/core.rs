@@ -20,7 +20,7 @@ use crate::limits::{FRESH_MS, PROXY_WARNING_MS, READ_BYTES_LONG, STOP_MS};
 use crate::log::{Append, LogEvent};
 use crate::mesh::{Address, Inbox, Outbox};
 use crate::model::{Dispatch, Now, Parcel};
-use crate::net::{Handoff, Listener, Pool, Round, Watch};
+use crate::net::{Handoff, Listener, Pool, Round, Watch, step_back};
 use crate::router::{self, Settings, Shard};
 use crate::wire::json::Parser;
 use crate::wire::websocket::{PartialBudget, Rules};
@@ -151,6 +151,10 @@ pub(super) struct State {
     pub(super) draining: bool,
     pub(super) stopping: bool,
     stopped: Option<Waker>,
+    /// The core's life is over.
+    over: bool,
+    /// Who waits for connections that have something.
+    attending: Option<Waker>,
 }
 
 impl Core {
@@ -195,6 +199,8 @@ impl Core {
             draining: false,
             stopping: false,
             stopped: None,
+            over: false,
+            attending: None,
         };
         Ok(Self { state: RefCell::new(state), listener, watch: Watch::new()?, config })
     }
@@ -264,6 +270,21 @@ impl State {
         }
     }
 
+    /// Whether the core's life is over. Who asks is woken when it is.
+    pub(super) fn is_over(&mut self, attending: &Waker) -> bool {
+        if !self.over {
+            self.attending = Some(attending.clone());
+        }
+        self.over
+    }
+
+    fn end(&mut self) {
+        self.over = true;
+        if let Some(waker) = self.attending.take() {
+            waker.wake();
+        }
+    }
+
     /// No new connections are taken.
     pub(super) fn is_leaving(&self) -> bool {
         self.stopping || self.draining
@@ -295,7 +316,7 @@ pub(super) async fn run(
     monoio::spawn(flush::flush_each_turn(Rc::clone(&core), Round::new(driver)?));
     monoio::spawn(tick::tick(Rc::clone(&core)));
     monoio::spawn(arrive::accept(Rc::clone(&core), Rc::clone(&listener)));
-    monoio::spawn(attend::attend(Rc::clone(&core)));
+    monoio::spawn(attend::attend(Rc::clone(&core), Round::new(driver)?));
     monoio::spawn(receive(Rc::clone(&core), inbox, Round::new(driver)?));
     hear_of_the_log(&core).await;
     ready();
@@ -308,6 +329,9 @@ pub(super) async fn run(
         }
         monoio::time::sleep(Duration::from_millis(10)).await;
     }
+    core.look().end();
+    // Who attends lets go of the ring.
+    step_back().await;
     Ok(())
 }
 
@@ -349,7 +373,7 @@ async fn receive(core: Shared, mut inbox: Inbox<Mail>, round: Round) {
                 if state.stopping {
                     return;
                 }
-                flush::end_long_turn(&core, &mut state);
+                let _ = flush::end_long_turn(&core, &mut state);
             }
             // Others may wake us in every turn; our own sockets come between.
             round.pass().await;

@@ -33,15 +33,16 @@ pub(super) async fn flush_each_turn(core: Shared, round: Round) {
     }
 }
 
-/// Ends a turn that has read or produced much already; what is left is the flusher's.
-pub(super) fn end_long_turn(core: &Shared, state: &mut State) {
+/// Ends a turn that has read or produced much already; what is left is the flusher's. True: it did, and others come first.
+pub(super) fn end_long_turn(core: &Shared, state: &mut State) -> bool {
     if state.reads < READS_PER_TURN && state.out.len() < OUTPUTS_PER_TURN {
-        return;
+        return false;
     }
     end_turn(core, state);
     if state.has_more() {
         state.begin_turn();
     }
+    true
 }
 
 fn end_turn(core: &Shared, state: &mut State) {
