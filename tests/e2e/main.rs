@@ -2,6 +2,7 @@
 #![cfg(feature = "serve")]
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod a_minute;
 mod api;
 mod arrive;
 #[path = "../balancer_support/mod.rs"]

@@ -5,7 +5,6 @@ use crate::support::{
     Heard, Knock, PATIENCE, Place, Secured, Server, Session, client, connect, eventually, http, send, token,
     trusting, tunnel,
 };
-use corepost::limits::KEEP_ALIVE_MS;
 use corepost::wire::proxy::SIGNATURE;
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use rustls::StreamOwned;
@@ -23,7 +22,7 @@ fn refusals(server: &Server) -> f64 {
 type Line = StreamOwned<rustls::ClientConnection, TcpStream>;
 
 /// A connection of the HTTP API that was asked once, and is kept.
-fn kept(server: &Server, config: &Arc<rustls::ClientConfig>) -> Line {
+pub(super) fn kept(server: &Server, config: &Arc<rustls::ClientConfig>) -> Line {
     let mut line = connect(server, config).unwrap();
     line.write_all(b"GET /v1/clients/bob HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
     let mut status = [0; 12];
@@ -33,7 +32,7 @@ fn kept(server: &Server, config: &Arc<rustls::ClientConfig>) -> Line {
 }
 
 /// The record that says this, not sent.
-fn record(line: &mut Line, text: &[u8]) -> Vec<u8> {
+pub(super) fn record(line: &mut Line, text: &[u8]) -> Vec<u8> {
     let mut record = Vec::new();
     line.conn.writer().write_all(text).unwrap();
     line.conn.write_tls(&mut record).unwrap();
@@ -202,28 +201,6 @@ fn what_api_connections_hold_of_records_is_counted() {
     eventually("records that are not whole are counted", || held() >= 4.0 * 16_000.0);
     drop(lines);
     eventually("they are gone", || held() == 0.0);
-}
-
-#[test]
-fn who_asks_nothing_more_is_not_kept_by_what_is_no_request() {
-    if std::env::var("COREPOST_TEST").as_deref() != Ok("all") {
-        eprintln!("not run: set COREPOST_TEST=all to wait for a minute and more");
-        return;
-    }
-    let secured = Secured::new("tls-kept");
-    let server = secured.place.start();
-    let config = secured.trust(&[&TLS13]);
-    let (mut slow, mut empty) = (kept(&server, &config), kept(&server, &config));
-    let request = record(&mut slow, b"GET");
-    for byte in &request[..3] {
-        slow.sock.write_all(&[*byte]).unwrap();
-        empty.write_all(b"\r\n").unwrap();
-        std::thread::sleep(Duration::from_millis(KEEP_ALIVE_MS / 3));
-    }
-    for (mut line, what) in [(slow, "a byte of a record"), (empty, "line ends")] {
-        let ended = line.sock.read_to_end(&mut Vec::new());
-        assert!(!matches!(ended, Err(error) if error.kind() == ErrorKind::WouldBlock), "{what} kept it");
-    }
 }
 
 #[test]

@@ -65,6 +65,8 @@ impl Cluster {
     fn command(&self) -> Command {
         let mut command = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("kafka/up.sh"));
         command.arg("--dir").arg(&self.dir);
+        // Brokers live for a minute here, of which a JVM would compile for a good part.
+        command.env("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1");
         command
     }
 }
