@@ -2,8 +2,8 @@
 //! ring, which waits for the set as for any descriptor.
 //!
 //! A wait of its own for each socket has to be begun anew after each read, by an operation on the ring and a task that
-//! is woken by it: where a message is on its way to each of 500 sockets that was a fifth of its CPU. Here a silent socket
-//! has neither.
+//! is woken by it: where a message is on its way to each of 500 sockets that was an eighth of its CPU. Here a silent
+//! socket has neither.
 //!
 //! A socket is told of once each time that something comes to it (edge-triggered). Who has not read to the end of
 //! what there is would wait for ever: it asks [`Watch::again`]. A read that did not fill its buffer was to the end, but for

@@ -79,11 +79,7 @@ fn enter(core: &Core, peer: &Peer) -> Result<Seat, Refusal> {
 async fn arrive(core: Shared, fd: OwnedFd, mut peer: Peer, seat: Result<Seat, Refusal>) {
     let socket = match Socket::adopt(fd) {
         Ok(socket) => socket,
-        Err(error) => {
-            core.enter().figures.refuse(Refusal::TooManyConnections);
-            tracing::warn!(%error, "a connection was closed that cannot be read; no space left: raise fs.epoll.max_user_watches");
-            return;
-        }
+        Err(error) => return core.enter().cannot_hear(&error),
     };
     let mut arrival = Arrival::begin(&core, socket);
     let outcome = first_request(&mut arrival, &mut peer, seat).await;

@@ -15,6 +15,7 @@ use crate::model::CloseCode;
 use crate::net::{Line, Opened, Socket, Took, silence};
 use crate::router::Connect;
 use crate::wire::websocket::{Receiver, Remainder};
+use std::io;
 use std::task::{Poll, Waker};
 
 /// What the core remembers of a connection: 88 bytes while it is silent, and its keys if it is TLS.
@@ -251,11 +252,16 @@ impl State {
     fn watch(&mut self, core: &Shared, key: Key) {
         let Some(connection) = self.table.get_mut(key) else { return };
         if let Err(error) = core.watch.add(&connection.line, key.bits()) {
-            tracing::warn!(%error, "a connection was closed that cannot be read; no space left: raise fs.epoll.max_user_watches");
             connection.unread = true;
-            self.figures.refuse(Refusal::TooManyConnections);
+            self.cannot_hear(&error);
             self.close(key, CloseCode::TryLater);
         }
+    }
+
+    /// There is no room in the kernel to wait for one connection more.
+    pub(super) fn cannot_hear(&mut self, error: &io::Error) {
+        self.figures.refuse(Refusal::TooManyConnections);
+        tracing::warn!(%error, "a connection was refused; if no space is left, raise the sysctl fs.epoll.max_user_watches");
     }
 
     /// Reads what is there and lets it be obeyed. `is_last`: what comes then is the end.
