@@ -3,7 +3,7 @@
 //! One task does it for all of them. Only a connection that is held up has a task of its own, for as long as it is. Always
 //! holds: between two turns others come, and time.
 
-use super::connection::{Flow, called};
+use super::connection::{Flow, hold_up};
 use super::core::Shared;
 use super::flush;
 use super::table::Key;
@@ -66,22 +66,4 @@ fn read(core: &Shared, key: Key, is_last: bool) -> bool {
         Flow::End => state.ended(key),
     }
     flush::end_long_turn(core, &mut state)
-}
-
-/// Lets a connection that is held up go on when it may, until it is not held up any more.
-pub(super) async fn hold_up(core: Shared, key: Key) {
-    loop {
-        called(&core, key).await;
-        let mut state = core.enter();
-        let flow = state.feed_held(key);
-        match flow {
-            Flow::Go => state.look_again(&core, key),
-            Flow::Park => {}
-            Flow::End => state.ended(key),
-        }
-        let _ = flush::end_long_turn(&core, &mut state);
-        if flow != Flow::Park {
-            return;
-        }
-    }
 }

@@ -3,12 +3,11 @@
 //! A connection is its entry in the table and its place in the core's watch. When bytes come they are read into the core's
 //! scratch and obeyed at once; only where it may not go on is the rest kept for it, and a task that waits until it may.
 
-use super::attend::hold_up;
 use super::core::{Adopted, Shared, State};
 use super::execute::mark;
 use super::gate::{Seat, Settled};
 use super::table::Key;
-use super::{echo, session};
+use super::{echo, flush, session};
 use crate::counters::Refusal;
 use crate::limits::{READ_BYTES, READ_BYTES_LONG};
 use crate::model::CloseCode;
@@ -16,6 +15,7 @@ use crate::net::{Line, Opened, Socket, Took, silence};
 use crate::router::Connect;
 use crate::wire::websocket::{Receiver, Remainder};
 use std::io;
+use std::rc::Rc;
 use std::task::{Poll, Waker};
 
 /// What the core remembers of a connection: 88 bytes while it is silent, and its keys if it is TLS.
@@ -242,7 +242,7 @@ pub(super) fn begin(
     if !unread.is_empty() {
         state.hold(key, unread, 0);
         state.table.get_mut(key).expect("it was just entered").wake();
-        monoio::spawn(hold_up(core.clone(), key));
+        monoio::spawn(hold_up(Rc::clone(core), key));
     }
     state.watch(core, key);
 }
@@ -279,9 +279,9 @@ impl State {
                 self.figures.bytes_read += bytes as u64;
                 // A read that filled its buffer is followed by more.
                 connection.long = bytes == room;
-                let is_all = bytes < room && !is_last;
+                let is_more = connection.long || is_last;
                 let flow = self.obey(key, &mut scratch[..bytes]);
-                if flow == Flow::Go && !is_all {
+                if flow == Flow::Go && is_more {
                     self.look_again(core, key);
                 }
                 flow
@@ -294,7 +294,7 @@ impl State {
     }
 
     /// There may be something to read of which we are told no more.
-    pub(super) fn look_again(&mut self, core: &Shared, key: Key) {
+    fn look_again(&mut self, core: &Shared, key: Key) {
         let Some(connection) = self.table.get_mut(key).filter(|connection| !connection.unread) else {
             return;
         };
@@ -338,7 +338,7 @@ impl State {
     }
 
     /// Lets what was kept be obeyed, as far as the connection may go on now.
-    pub(super) fn feed_held(&mut self, key: Key) -> Flow {
+    fn feed_held(&mut self, key: Key) -> Flow {
         let Some(connection) = self.table.get_mut(key) else { return Flow::End };
         let held_up = connection.held_up();
         let (mut held, obeyed) = (std::mem::take(&mut held_up.held), held_up.obeyed);
@@ -363,8 +363,26 @@ fn feed(state: &mut State, key: Key, bytes: &mut [u8]) -> (usize, Flow) {
     }
 }
 
+/// Lets a connection that is held up go on when it may, until it is not held up any more.
+pub(super) async fn hold_up(core: Shared, key: Key) {
+    loop {
+        called(&core, key).await;
+        let mut state = core.enter();
+        let flow = state.feed_held(key);
+        match flow {
+            Flow::Go => state.look_again(&core, key),
+            Flow::Park => {}
+            Flow::End => state.ended(key),
+        }
+        flush::end_long_turn(&core, &mut state);
+        if flow != Flow::Park {
+            return;
+        }
+    }
+}
+
 /// Waits until the connection may go on, or is over.
-pub(super) async fn called(core: &Shared, key: Key) {
+async fn called(core: &Shared, key: Key) {
     std::future::poll_fn(|cx| {
         let mut state = core.look();
         let Some(connection) = state.table.get_mut(key) else { return Poll::Ready(()) };

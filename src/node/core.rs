@@ -373,7 +373,7 @@ async fn receive(core: Shared, mut inbox: Inbox<Mail>, round: Round) {
                 if state.stopping {
                     return;
                 }
-                let _ = flush::end_long_turn(&core, &mut state);
+                flush::end_long_turn(&core, &mut state);
             }
             // Others may wake us in every turn; our own sockets come between.
             round.pass().await;

@@ -1,4 +1,4 @@
-//! `/v1/echo`: everything a peer says comes back, so that others can judge this receiver and line.
+//! `/v1/echo`: everything a peer says comes back, so that others can judge this receiver and writer.
 
 use super::connection::{Connection, Flow, Phase};
 use super::core::State;
