@@ -1,14 +1,13 @@
 //! An index under test, and the few words in which a test says what was read of a partition.
 
+use crate::store_support::opened;
 pub use crate::store_support::{TempDir, bodies, copy_dir, message};
-use corepost::backplane::OpenError;
 use corepost::backplane::index::{
     Coverage, Erase, Index, IndexOptions, IndexReader, Kept, Opened, Portion, Put, Wiped,
 };
 use corepost::log::{Epochs, Page, Read, ReadFrom, ReadTicket, Unreadable};
 use corepost::model::{ClientId, Partition, Position};
 use std::path::Path;
-use std::time::Duration;
 
 pub const LOG: u64 = 0x10c;
 pub const PARTITIONS: u16 = 8;
@@ -77,21 +76,9 @@ pub fn whole(client: &str, from: ReadFrom, upto: u64) -> Read {
     }
 }
 
-/// Opens it, at the second attempt if need be: what another test of this program starts holds all of its files, also a lock
-/// that is given up meanwhile, until it has become another program.
-fn open(dir: &Path, options: IndexOptions) -> Result<(Index, Opened), OpenError> {
-    match Index::open(dir, options) {
-        Err(OpenError::InUse { .. }) => {
-            std::thread::sleep(Duration::from_millis(500));
-            Index::open(dir, options)
-        }
-        other => other,
-    }
-}
-
 impl Stage {
     pub fn open(dir: &Path, options: IndexOptions) -> Self {
-        let (index, Opened { kept, wiped }) = open(dir, options).unwrap_or_else(|error| panic!("{error}"));
+        let (index, Opened { kept, wiped }) = opened(|| Index::open(dir, options));
         let from = kept.iter().find(|kept| kept.partition == P).map_or(0, |kept| kept.coverage.from);
         Self { reader: index.reader(), index, kept, from, wiped }
     }

@@ -86,9 +86,22 @@ pub struct TestLog {
 
 pub type Answer = Result<Appended, Refused>;
 
+/// What nobody else has open, at the second attempt if need be: a child that another test of this program starts holds all of
+/// its files, also a lock that is given up meanwhile, until it has become another program.
+pub fn opened<T>(open: impl Fn() -> Result<T, OpenError>) -> T {
+    let first = open();
+    let opened = if matches!(first, Err(OpenError::InUse { .. })) {
+        std::thread::sleep(Duration::from_millis(500));
+        open()
+    } else {
+        first
+    };
+    opened.unwrap_or_else(|error| panic!("{error}"))
+}
+
 impl TestLog {
     pub fn open(dir: &Path, options: Options) -> Self {
-        Self::try_open(dir, options).unwrap_or_else(|error| panic!("{error}"))
+        opened(|| Self::try_open(dir, options.clone()))
     }
 
     pub fn try_open(dir: &Path, options: Options) -> Result<Self, OpenError> {
