@@ -166,14 +166,9 @@ fn a_damaged_table_is_a_hole_that_is_told_and_nothing_else() {
     for n in 0..300 {
         log.append_one(message("bob", &format!("m-{n}"), &body(n))).unwrap();
     }
+    await_table(dir.path());
     drop(log);
-    let tables = tables_of(dir.path());
-    let largest =
-        tables.iter().max_by_key(|table| table.metadata().unwrap().len()).expect("some rows are in tables");
-    let mut bytes = std::fs::read(largest).unwrap();
-    let middle = bytes.len() / 4;
-    bytes[middle..middle + 64].fill(0x55);
-    std::fs::write(largest, bytes).unwrap();
+    damage_a_table(dir.path());
 
     let log = TestLog::open(dir.path(), small());
     assert_eq!(reason(log.read_from("bob", ReadFrom::After(Position::START))), Unresumed::Damaged);

@@ -8,7 +8,7 @@ use crate::stage::Sockets;
 pub mod texts;
 
 /// Bytes that a text's messages are padded by: where a device stops reading, those sent to it must be more than its
-/// connection and the kernel's buffers hold, which are 10 MB together.
+/// connection and the kernel's buffers hold, which are 5 MB together.
 fn padding(nth: usize) -> usize {
     match nth {
         5 => 40_000,

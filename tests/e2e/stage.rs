@@ -3,6 +3,7 @@
 
 use crate::promises::texts::{Fact, Sending, Stage, Who};
 use crate::support::{Heard, Knock, Place, Server, Session};
+use rustix::net::sockopt;
 use serde_json::{Value, json};
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -14,6 +15,9 @@ use std::time::{Duration, Instant};
 const PASSES_MS: u64 = 5_000;
 /// Frames that a device says in one breath before it listens.
 const BREATH: usize = 32;
+/// What the kernel holds for a device at most. By itself it may take as much as `net.ipv4.tcp_rmem` says, 32 MiB on new
+/// kernels, for one that does not read.
+const RECEIVE_BUFFER: usize = 256 << 10;
 /// How often a device looks around.
 const GLANCE: Duration = Duration::from_millis(5);
 
@@ -199,7 +203,10 @@ fn live(life: &Mutex<Life>) {
             (life.addr, format!("client={}{cursor}{from}", life.client))
         };
         match addr.map(|addr| Knock::new(&query).enter(addr)) {
-            Some(Ok(mut session)) => converse(life, &mut session),
+            Some(Ok(mut session)) => {
+                sockopt::set_socket_recv_buffer_size(&session.peer.stream, RECEIVE_BUFFER).unwrap();
+                converse(life, &mut session);
+            }
             _ => thread::sleep(GLANCE),
         }
     }

@@ -1,7 +1,7 @@
 //! Every way to begin, paging, counting, erases, and damage.
 
 use crate::stage::*;
-use crate::store_support::tables_of;
+use crate::store_support::{await_table, damage_a_table};
 use corepost::backplane::index::Portion;
 use corepost::log::{Read, ReadFrom, Unreadable};
 use corepost::model::Unresumed;
@@ -129,13 +129,9 @@ fn a_damaged_table_is_a_hole_that_is_told_and_nothing_else() {
     for n in 0..300 {
         stage.commit(portion(vec![put(n, n, "bob", &body(n))], 0, n + 1));
     }
+    await_table(dir.path());
     drop(stage);
-    let tables = tables_of(dir.path());
-    let largest = tables.iter().max_by_key(|table| table.metadata().unwrap().len()).unwrap();
-    let mut bytes = std::fs::read(largest).unwrap();
-    let middle = bytes.len() / 4;
-    bytes[middle..middle + 64].fill(0x55);
-    std::fs::write(largest, bytes).unwrap();
+    damage_a_table(dir.path());
 
     let mut stage = Stage::open_and_show(dir.path());
     let over_it = stage.read("bob", ReadFrom::After(at(0)), 300);

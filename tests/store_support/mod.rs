@@ -319,19 +319,35 @@ fn try_copy_dir(from: &Path, to: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// All table files of a log's store.
-pub fn tables_of(dir: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    let mut left = vec![dir.join("store")];
-    while let Some(dir) = left.pop() {
-        for entry in std::fs::read_dir(&dir).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                left.push(path);
-            } else if dir.ends_with("tables") {
-                found.push(path);
-            }
-        }
+/// Waits until a log that is open has begun a table with rows of mailboxes: until then they are in its journal alone. Closing
+/// it waits for the table.
+pub fn await_table(dir: &Path) {
+    let began = Instant::now();
+    while largest_table(dir).is_none() {
+        assert!(began.elapsed() < Duration::from_secs(60), "no row is in a table");
+        std::thread::sleep(Duration::from_millis(10));
     }
-    found
+}
+
+/// Breaks the largest table of a log that is not open, a quarter into it.
+pub fn damage_a_table(dir: &Path) {
+    let table = largest_table(dir).expect("some rows are in tables");
+    let mut bytes = std::fs::read(&table).unwrap();
+    let at = bytes.len() / 4;
+    bytes[at..at + 64].fill(0x55);
+    std::fs::write(table, bytes).unwrap();
+}
+
+/// Of those with rows of mailboxes. In the first keyspace is what the store notes of itself, and a log whose notes are broken
+/// is another story.
+fn largest_table(dir: &Path) -> Option<PathBuf> {
+    let keyspaces =
+        std::fs::read_dir(dir.join("store/keyspaces")).unwrap().map(|entry| entry.unwrap().path());
+    let tables = keyspaces
+        .filter(|keyspace| !keyspace.ends_with("0"))
+        .filter_map(|keyspace| std::fs::read_dir(keyspace.join("tables")).ok())
+        .flatten()
+        .map(|entry| entry.unwrap().path());
+    // One that was compacted away in the meantime has no length.
+    tables.max_by_key(|table| table.metadata().map_or(0, |metadata| metadata.len()))
 }

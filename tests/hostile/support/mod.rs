@@ -3,6 +3,7 @@
 mod metrics;
 mod peer;
 mod server;
+mod stalls;
 
 pub use metrics::Metrics;
 pub use peer::{Got, Peer, ask, frame, http, masked, upgrade};
