@@ -3,8 +3,8 @@
 use crate::crowd::{Crowd, Plan};
 use crate::device::{Device, all_live};
 use crate::fleet::{Fleet, PARTITIONS, kafka, moves};
-use crate::kafka_support::{is_asked_for, is_slow, program};
-use crate::support::{Api, PATIENCE, Server, eventually};
+use crate::kafka_support::{is_asked_for, program};
+use crate::support::{Api, PATIENCE, Server, eventually, is_slow};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 

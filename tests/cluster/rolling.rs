@@ -3,8 +3,8 @@
 use crate::crowd::{Crowd, Plan};
 use crate::device::{Device, all_live};
 use crate::fleet::Fleet;
-use crate::kafka_support::{is_asked_for, is_slow};
-use crate::support::PATIENCE;
+use crate::kafka_support::is_asked_for;
+use crate::support::{PATIENCE, is_slow};
 use std::time::Instant;
 
 /// Messages a second that are offered to an optimised program. How many of them this machine takes is told and decides nothing.

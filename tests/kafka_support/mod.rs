@@ -99,11 +99,6 @@ pub fn program() -> OsString {
     std::env::var_os("TEST_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_corepost").into())
 }
 
-/// Whether that is unoptimised.
-pub fn is_slow() -> bool {
-    cfg!(debug_assertions) && std::env::var_os("TEST_PROGRAM").is_none()
-}
-
 /// With nothing of ours in its environment.
 pub fn without_ours(command: &mut Command) -> &mut Command {
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("COREPOST_")) {

@@ -14,7 +14,7 @@ mod tunnel;
 pub use api::Api;
 pub use metrics::Metrics;
 pub use peer::{Got, Peer, frame, http, upgrade_request};
-pub use place::{API_KEY, Place, claims, corepost, now_s, token};
+pub use place::{API_KEY, Place, claims, corepost, is_slow, now_s, token};
 #[cfg(target_arch = "x86_64")]
 pub use profile::{Profile, filters_on};
 pub use secured::Secured;

@@ -123,6 +123,11 @@ pub fn corepost() -> Command {
     command
 }
 
+/// Whether the program is unoptimised.
+pub fn is_slow() -> bool {
+    cfg!(debug_assertions) && std::env::var_os("TEST_PROGRAM").is_none()
+}
+
 /// Now, in Unix seconds.
 pub fn now_s() -> u64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()

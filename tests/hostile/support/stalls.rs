@@ -32,10 +32,9 @@ pub fn stalls() -> u32 {
 
 /// What a nap took too long, without the time that the thread was ready.
 fn overslept() -> Duration {
-    let (ready, began) = (ready(), Instant::now());
+    let (before, began) = (ready(), Instant::now());
     std::thread::sleep(NAP);
-    let took = began.elapsed();
-    took.saturating_sub(NAP).saturating_sub(self::ready().saturating_sub(ready))
+    began.elapsed().saturating_sub(NAP + ready().saturating_sub(before))
 }
 
 /// How long this thread has been ready to run without a CPU, by the scheduler's account; nothing where it keeps none.
