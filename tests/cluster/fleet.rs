@@ -4,7 +4,7 @@ use crate::kafka_support::{Cluster, corepost, errors, text};
 use crate::support::{Api, Place, Server};
 use corepost::model::{IdRef, Topology};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::Duration;
 
 /// Silence after which a node is dead, in every story.
@@ -18,11 +18,29 @@ pub fn kafka() -> &'static Cluster {
     KAFKA.get_or_init(|| Cluster::start("cluster", 1, ""))
 }
 
-/// Stories of whole clusters take turns: up to six nodes and four brokers are enough for a machine of two CPUs, and what
-/// nodes think of one another's silence is not to hang on who else is tested. One that fails leaves its turn to the next.
-fn turn() -> MutexGuard<'static, ()> {
-    static TURN: Mutex<()> = Mutex::new(());
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+/// Stories of whole clusters that are told at once. Most of their time they wait; but up to six nodes are enough for a
+/// machine of two CPUs, and what nodes think of one another's silence is not to hang on who else is tested.
+const AT_ONCE: u32 = 2;
+
+/// So many of these stories' turns: who finds fewer left waits. One that fails leaves its own to the next.
+struct Turns(u32);
+
+static LEFT: Mutex<u32> = Mutex::new(AT_ONCE);
+static GIVEN_BACK: Condvar = Condvar::new();
+
+impl Turns {
+    fn wait_for(turns: u32) -> Self {
+        let left = LEFT.lock().unwrap();
+        *GIVEN_BACK.wait_while(left, |left| *left < turns).unwrap() -= turns;
+        Self(turns)
+    }
+}
+
+impl Drop for Turns {
+    fn drop(&mut self) {
+        *LEFT.lock().unwrap() += self.0;
+        GIVEN_BACK.notify_all();
+    }
 }
 
 /// Nodes by ordinal, with topics of their own.
@@ -36,7 +54,7 @@ pub struct Fleet {
     pub nodes: Vec<Option<Server>>,
     /// Where clients are sent.
     pub balancer: Balancer,
-    _turn: MutexGuard<'static, ()>,
+    _turns: Turns,
 }
 
 /// What a plain balancer knows: addresses by ordinal, of those that clients are sent to.
@@ -65,6 +83,8 @@ impl Fleet {
 
     /// Topics at these brokers, and no node yet.
     pub fn on(kafka: &Cluster, replication: &'static str, name: &'static str) -> Self {
+        // Several brokers have the machine to themselves.
+        let turns = if replication == "1" { 1 } else { AT_ONCE };
         let fleet = Self {
             name,
             brokers: kafka.brokers.clone(),
@@ -73,7 +93,7 @@ impl Fleet {
             places: Vec::new(),
             nodes: Vec::new(),
             balancer: Balancer::default(),
-            _turn: turn(),
+            _turns: Turns::wait_for(turns),
         };
         fleet.make_topics();
         fleet
