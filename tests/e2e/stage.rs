@@ -2,7 +2,7 @@
 //! should: it comes back with its cursor after whatever happens, and sends again what nobody has answered.
 
 use crate::promises::texts::{Fact, Sending, Stage, Who};
-use crate::support::{Heard, Knock, Place, Server, Session};
+use crate::support::{Heard, Knock, Place, Server, Session, eventually};
 use rustix::net::sockopt;
 use serde_json::{Value, json};
 use std::collections::{HashMap, VecDeque};
@@ -52,6 +52,8 @@ struct Life {
     outbox: VecDeque<Value>,
     /// Durable sends without an answer, in order.
     unanswered: VecDeque<Value>,
+    /// Pings that were answered.
+    pongs: usize,
     heard: Vec<Fact>,
 }
 
@@ -105,6 +107,7 @@ impl Stage for Sockets {
             over: false,
             outbox: VecDeque::new(),
             unanswered: VecDeque::new(),
+            pongs: 0,
             heard: Vec::new(),
         }));
         let shared = Arc::clone(&life);
@@ -137,6 +140,13 @@ impl Stage for Sockets {
                 frame["copy"] = json!(true);
             }
             life.outbox.push_back(frame);
+        }
+        if *ephemeral {
+            // Nothing answers them, but a ping behind them is answered: what the text goes on with is after they were taken.
+            life.outbox.push_back(json!({"type": "ping"}));
+            let due = life.pongs + 1;
+            drop(life);
+            eventually("what was sent beside the log was taken", || self.life(who).pongs == due);
         }
     }
 
@@ -232,7 +242,7 @@ fn converse(life: &Mutex<Life>, session: &mut Session) {
             }
             let many = life.outbox.len().min(BREATH);
             let some: Vec<Value> = life.outbox.drain(..many).collect();
-            life.unanswered.extend(some.iter().filter(|frame| frame["ephemeral"] != true).cloned());
+            life.unanswered.extend(some.iter().filter(|frame| frame["id"].is_string()).cloned());
             (some, life.reads)
         };
         if !some.iter().all(|frame| session.try_say(frame)) {
@@ -246,6 +256,7 @@ fn converse(life: &Mutex<Life>, session: &mut Session) {
             let Heard::Frame(frame) = heard else { return };
             let mut life = life.lock().unwrap();
             life.cursor = Some(session.cursor.clone());
+            life.pongs += usize::from(frame["type"] == "pong");
             if let Some(fact) = fact(&frame) {
                 if let Fact::Ack { name } | Fact::Refused { name, .. } = &fact {
                     let first = life.unanswered.pop_front().expect("an answer to something");
