@@ -1,12 +1,8 @@
 //! `corepost topics` against real Kafka: what it makes, what it finds, what it says when it cannot ask.
-#![cfg(feature = "serve")]
-#![allow(clippy::unwrap_used, reason = "a test")]
 
-mod kafka_support;
-
+use crate::kafka_support::{Cluster, code, corepost, corepost_by_a_shell, errors, is_asked_for, text};
 use corepost::limits::PARTITIONS;
 use corepost::model::{IdRef, Topology};
-use kafka_support::{Cluster, code, corepost, corepost_by_a_shell, errors, is_asked_for, text};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::Message;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};

@@ -1,22 +1,11 @@
 //! SASL OAUTHBEARER: a real node shows real Kafka the token that stands in a file, and lives through many of them.
-#![cfg(feature = "kafka-tls")]
-#![allow(
-    clippy::unwrap_used,
-    dead_code,
-    unused_imports,
-    reason = "a test, which tells its story with a part of the support"
-)]
 
-mod kafka_support;
-#[path = "e2e/support/mod.rs"]
-mod support;
-
+use crate::kafka_support::{Cluster, code, errors, is_asked_for};
+use crate::support::{Api, Place, Server, Session, eventually_in, now_s};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use kafka_support::{Cluster, code, errors, is_asked_for};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
-use support::{Api, Place, Server, Session, eventually_in, now_s};
 
 /// How long each token is good.
 const LIFE_S: u64 = 8;
@@ -147,7 +136,7 @@ impl TokenFile {
         let mut line = vec!["topics", what, "--kafka", &cluster.brokers, "--replication", "1"];
         line.extend(["--partitions", &partitions]);
         line.extend(options.iter().map(String::as_str));
-        kafka_support::corepost(&line)
+        crate::kafka_support::corepost(&line)
     }
 }
 
