@@ -31,18 +31,17 @@ fn settled(fleet: &Fleet) {
     let nodes = fleet.nodes.len() as f64;
     let sum = |name: &str| fleet.alive().map(|node| node.metrics().sum(name, "")).sum::<f64>();
     eventually_in("all know all", 2 * PATIENCE, || sum("corepost_cluster_nodes") == nodes * nodes);
-    let homes: Vec<Vec<usize>> = homes(fleet).into_iter().map(|home| vec![home]).collect();
     eventually_in("each partition has its home", 2 * PATIENCE, || {
-        served_by(fleet) == homes && fleet.alive().all(is_ready)
+        served_by(fleet) == homes(fleet) && fleet.alive().all(is_ready)
     });
 }
 
-/// The node that is to serve each partition, as every node works it out.
-fn homes(fleet: &Fleet) -> Vec<usize> {
+/// Which node is to serve each partition, alone, as every node works it out.
+fn homes(fleet: &Fleet) -> Vec<Vec<usize>> {
     let ordinals: Vec<u16> = (0..fleet.nodes.len() as u16).collect();
     let assignment = Assignment::new(PARTITIONS, &ordinals);
     let home = |partition| assignment.owner(Partition(partition)).expect("there are nodes");
-    (0..PARTITIONS).map(|partition| usize::from(home(partition))).collect()
+    (0..PARTITIONS).map(|partition| vec![usize::from(home(partition))]).collect()
 }
 
 /// Which nodes serve each partition, by what they tell of its lag.
@@ -73,7 +72,8 @@ fn measure(fleet: &Fleet, gateways: usize) {
     all_live(&devices, 2 * PATIENCE);
     let each = MESSAGES / clients.len();
     let home = homes(fleet);
-    let others = |n: usize| at(n).filter(|&node| node != home[n]).count() * each;
+    assert_eq!(served_by(fleet), home, "{what}");
+    let others = |n: usize| at(n).filter(|&node| node != home[n][0]).count() * each;
     let others: usize = (0..clients.len()).map(others).sum();
 
     let sum =
