@@ -1,7 +1,7 @@
 //! Keys of others: tokens signed by an issuer whose public key the server has, from PEM and from a JWKS document, and
 //! the change from one key to the next.
 
-use crate::support::{Knock, Place, Server, eventually, now_s, token};
+use crate::support::{Knock, Place, Server, eventually, eventually_on_every_core, now_s, token};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -115,8 +115,9 @@ fn change_keys(server: &Server, write: impl Fn(Issuer)) {
         assert_eq!(knock(&new.token(true)).refused(server.addr), 401, "not yet");
         write(new);
         server.signal("HUP");
-        eventually("the new key opens", || knock(&new.token(true)).enter(server.addr).is_ok());
-        assert_eq!(knock(&old.token(true)).refused(server.addr), 401, "the old one does not any more");
+        let (by_old, by_new) = (knock(&old.token(true)), knock(&new.token(true)));
+        eventually_on_every_core("the new key opens", || by_new.enter(server.addr).is_ok());
+        assert_eq!(by_old.refused(server.addr), 401, "the old one does not any more");
         let [alice, renewed, late] = &mut sessions;
         assert!(alice.is_quiet(), "who is there stays");
         alice.deliver("bob", "1", 1);

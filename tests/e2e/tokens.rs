@@ -1,6 +1,8 @@
 //! Tokens: three ways to present one, what it permits, how it ends, how it is renewed and revoked.
 
-use crate::support::{API_KEY, Knock, Place, Session, claims, now_s, send, token};
+use crate::support::{
+    API_KEY, Knock, Place, Session, claims, eventually, eventually_on_every_core, now_s, send, token,
+};
 use serde_json::json;
 
 const PAGE: &str = "https://app.example.org";
@@ -153,16 +155,16 @@ fn keys_are_read_again_when_told_and_bad_ones_are_not_taken() {
     // A secret that is too short: the old one stays.
     place.write("jwt.key", "short");
     server.signal("HUP");
-    crate::support::eventually("it complains", || server.log().contains("stay as they were"));
+    eventually("it complains", || server.log().contains("stay as they were"));
     Session::open(server.addr, &format!("token={good}"));
     place.write("jwt.key", [7; 32]);
     place.write("api.keys", "another-key-of-the-stories\n");
     server.signal("HUP");
-    crate::support::eventually("the old one is not taken any more", || {
+    eventually_on_every_core("the old one is not taken any more", || {
         Knock::new(&format!("token={good}")).enter(server.addr).is_err()
     });
     assert!(alice.is_quiet(), "sessions stay");
-    crate::support::eventually("nor the old API key", || {
+    eventually("nor the old API key", || {
         server.api().with_key(API_KEY).get("/v1/clients/alice").status == 401
     });
     assert_eq!(server.api().with_key("another-key-of-the-stories").get("/v1/clients/alice").status, 200);

@@ -89,6 +89,12 @@ pub fn eventually_in(what: &str, patience: Duration, mut holds: impl FnMut() -> 
     }
 }
 
+/// Waits until `holds` on every core. Each takes over by itself what was read again, and the kernel chooses which one takes a
+/// connection: sixteen in a row are those of one core once in 2^15 times, where there are two.
+pub fn eventually_on_every_core(what: &str, mut holds: impl FnMut() -> bool) {
+    eventually(what, || (0..16).all(|_| holds()));
+}
+
 /// How long a story waits for what must come. Nothing is expected to take nearly so long; the machine may be busy.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
