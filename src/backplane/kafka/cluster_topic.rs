@@ -71,7 +71,7 @@ impl ClusterTopic {
             under_way: Vec::new(),
             reader: Reader::open(connection, topic, 1, bell)?,
             producer: Producer::new(&config(connection), connection, bell)?,
-            ends: EndsAsker::start(connection, topic, bell)?,
+            ends: EndsAsker::of_log(connection, topic, bell)?,
             reports: Vec::new(),
         })
     }

@@ -1,12 +1,11 @@
-//! Where a log of one partition begins and ends, asked by a thread that must not wait: the answer comes by the bell.
+//! Where a log of one partition begins and ends, asked by a thread that must not wait.
 
+use super::aside::Aside;
 use super::bell::Bell;
 use super::connection::Connection;
 use super::offsets::Offsets;
-use super::reader::failed;
 use super::trouble::Trouble;
 use crate::limits::{KAFKA_END_MS, KAFKA_QUESTIONS};
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use std::time::Duration;
 
 /// Both ends of a log.
@@ -27,42 +26,15 @@ pub struct EndsAnswer {
     pub ends: Option<Ends>,
 }
 
-/// Asks on a thread of its own, which ends when this is dropped.
-pub(super) struct EndsAsker {
-    questions: Sender<u64>,
-    answers: Receiver<EndsAnswer>,
-}
+/// Asks with a client of its own. A question is its number.
+pub(super) type EndsAsker = Aside<u64, EndsAnswer>;
 
 impl EndsAsker {
-    pub fn start(connection: &Connection, topic: &str, bell: &Bell) -> Result<Self, Trouble> {
+    /// Of partition 0 of the topic.
+    pub fn of_log(connection: &Connection, topic: &str, bell: &Bell) -> Result<Self, Trouble> {
         let mut offsets = Offsets::open(connection, topic)?;
-        let (questions, to_ask) = bounded(KAFKA_QUESTIONS);
-        let (answered, answers) = bounded(KAFKA_QUESTIONS);
-        let bell = bell.clone();
-        let run = move || {
-            for question in to_ask {
-                let answer = EndsAnswer { question, ends: ends(&mut offsets) };
-                if answered.send(answer).is_err() {
-                    return;
-                }
-                bell.ring();
-            }
-        };
-        let thread = std::thread::Builder::new().name("kafka-ends".into()).spawn(run);
-        thread.map_err(|error| failed("ask for the end of a log", &error.to_string()))?;
-        Ok(Self { questions, answers })
-    }
-
-    /// Asks; `false`: so many wait already that this one is not asked.
-    pub fn ask(&self, question: u64) -> bool {
-        !matches!(
-            self.questions.try_send(question),
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_))
-        )
-    }
-
-    pub fn answers(&self) -> impl Iterator<Item = EndsAnswer> {
-        self.answers.try_iter()
+        let answer = move |question| EndsAnswer { question, ends: ends(&mut offsets) };
+        Self::start(("kafka-ends", "ask for the end of a log"), KAFKA_QUESTIONS, bell, answer)
     }
 }
 

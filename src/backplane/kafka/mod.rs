@@ -12,6 +12,7 @@
 
 mod admin;
 mod appender;
+mod aside;
 mod bell;
 mod block_on;
 mod cluster_topic;

@@ -4,6 +4,7 @@
 //! (FINDINGS.md §4), so its users need a thread that polls beside the one that works. Here librdkafka rings the bell
 //! of the one thread instead, which then serves all that is there.
 
+use super::aside::drop_aside;
 use super::bell::Bell;
 use super::connection::Connection;
 use super::ear::Ear;
@@ -117,12 +118,9 @@ impl Producer {
         self.inner.purge(PurgeConfig::default().queue().inflight().non_blocking());
     }
 
-    /// Ends it on a thread that nobody waits for: its own may be looking up a host. What was under way is not reported any more.
+    /// Ends it without waiting. What was under way is not reported any more.
     pub fn drop_aside(self) {
-        let spawned = std::thread::Builder::new().name("kafka-drop".into()).spawn(move || drop(self));
-        if let Err(error) = spawned {
-            tracing::error!(%error, "a producer was dropped in place");
-        }
+        drop_aside(self);
     }
 
     /// A trouble with its connections that will not pass by itself.
