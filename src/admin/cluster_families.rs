@@ -200,4 +200,15 @@ pub const CLUSTER_FAMILIES: &[Family] = &[
         labels: &[],
         read: |reports, series| series.one(reports, |cluster| cluster.brokers),
     },
+    Family {
+        name: "corepost_readers_made_anew_total",
+        help: "Readers that did not read records which were there and were made anew, by topic.",
+        kind: Kind::Counter,
+        labels: &["topic"],
+        read: |reports, series| {
+            if let Some(cluster) = &reports.cluster {
+                series.topics(&cluster.readers_made_anew, |topic| vec![topic.into()]);
+            }
+        },
+    },
 ];

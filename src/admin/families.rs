@@ -49,7 +49,7 @@ impl Series {
     }
 
     /// One for each topic.
-    fn topics(
+    pub(super) fn topics(
         &mut self,
         records: &[u64; Topic::ALL.len()],
         labels: impl Fn(&'static str) -> Vec<Cow<'static, str>>,

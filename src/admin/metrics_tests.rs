@@ -69,6 +69,7 @@ fn reports_of_a_cluster() -> Reports {
         producers: 14,
         made_anew: 15,
         brokers: 16,
+        readers_made_anew: [17, 0, 18, 0],
         ..ClusterReport::default()
     };
     Reports { cluster: Some(cluster), ..reports() }

@@ -210,6 +210,8 @@ pub struct ClusterReport {
     pub made_anew: u64,
     /// Brokers that lead a partition of the mailbox topic.
     pub brokers: u64,
+    /// Readers that did not read what was there, by [`Topic`].
+    pub readers_made_anew: [u64; Topic::ALL.len()],
 }
 
 /// A whole node, as far as it answered.

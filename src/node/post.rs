@@ -290,7 +290,9 @@ impl Office {
         let trouble = self.cluster.trouble().or_else(|| self.node.trouble());
         let (handing_over, counts) = (self.post.handing_over(), self.post.counts());
         let left = handing_over.as_ref().map(Vec::len);
-        let before = self.shown.see(Seen { is_member, nodes, trouble, handing_over, counts });
+        let readers_made_anew = [self.node.readers_made_anew(), self.cluster.readers_made_anew()];
+        let seen = Seen { is_member, nodes, trouble, handing_over, counts, readers_made_anew };
+        let before = self.shown.see(seen);
         if before.is_member != is_member {
             tracing::info!(ordinal = self.options.ordinal, nodes, is_member, "membership");
         }

@@ -19,6 +19,8 @@ pub(super) struct Seen {
     pub handing_over: Option<Vec<Partition>>,
     /// What it counted.
     pub counts: PostCounts,
+    /// Readers that did not read what was there and were made anew: of the node topic, of the cluster topic.
+    pub readers_made_anew: [u64; 2],
 }
 
 /// What is to be seen.

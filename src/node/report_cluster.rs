@@ -23,6 +23,11 @@ pub(super) fn cluster_report(log: &KafkaLog, shown: &Shown) -> ClusterReport {
     written[Topic::Node as usize] = counts.said.iter().sum();
     written[Topic::State as usize] = reading.states_written;
     written[Topic::Cluster as usize] = shown.words_written();
+    let mut readers_made_anew = [0; Topic::ALL.len()];
+    readers_made_anew[Topic::Mailbox as usize] = reading.readers_made_anew[0];
+    readers_made_anew[Topic::State as usize] = reading.readers_made_anew[1];
+    readers_made_anew[Topic::Node as usize] = post.readers_made_anew[0];
+    readers_made_anew[Topic::Cluster as usize] = post.readers_made_anew[1];
     ClusterReport {
         is_member: post.is_member,
         nodes: post.nodes as u64,
@@ -59,6 +64,7 @@ pub(super) fn cluster_report(log: &KafkaLog, shown: &Shown) -> ClusterReport {
         producers: appends.producers as u64,
         made_anew: appends.made_anew,
         brokers: appends.brokers as u64,
+        readers_made_anew,
     }
 }
 

@@ -124,6 +124,11 @@ impl ClusterTopic {
         self.reader.trouble().or_else(|| self.producer.trouble())
     }
 
+    /// How often its reader was made anew, for it did not read what was there.
+    pub fn readers_made_anew(&self) -> u64 {
+        self.reader.made_anew()
+    }
+
     /// In place of a producer that will never send again. What it had is not written, as far as anybody knows.
     fn make_anew_if_broken(&mut self, tell: &mut impl FnMut(ClusterTold<'_>)) {
         let Some(code) = self.producer.fatal_error() else { return };

@@ -1,4 +1,4 @@
-//! Where a log of one partition begins and ends, asked by a thread that must not wait.
+//! Where logs end, and one of one partition begins, asked by a thread that must not wait.
 
 use super::aside::Aside;
 use super::bell::Bell;
@@ -44,4 +44,34 @@ fn ends(offsets: &mut Offsets) -> Option<Ends> {
     let end = offsets.ends(&[0], time).remove(&0)?.offset;
     let start = offsets.starts(&[0], time).remove(&0)?.offset;
     Some(Ends { start, end })
+}
+
+/// A question for the ends of partitions: when it is asked, and which.
+pub(super) type EndsQuestion = (u64, Vec<u16>);
+
+/// What was answered; who was not in time is missing.
+pub(super) struct EndsOf {
+    /// When it was asked.
+    pub asked_ms: u64,
+    /// The offset of each partition's next record.
+    pub ends: Vec<(u16, u64)>,
+}
+
+/// Asks with a client of its own, made with the first question.
+pub(super) type PartitionsAsker = Aside<EndsQuestion, EndsOf>;
+
+impl PartitionsAsker {
+    /// Of partitions of the topic, one question after the other.
+    pub fn of_partitions(connection: &Connection, topic: &str, bell: &Bell) -> Result<Self, Trouble> {
+        let (connection, topic) = (connection.clone(), topic.to_owned());
+        let mut offsets = None;
+        let answer = move |(asked_ms, partitions): EndsQuestion| {
+            offsets = offsets.take().or_else(|| Offsets::open(&connection, &topic).ok());
+            let time = Duration::from_millis(KAFKA_END_MS);
+            let ends = offsets.as_mut().map(|offsets| offsets.ends(&partitions, time)).unwrap_or_default();
+            let ends = ends.into_iter().map(|(partition, end)| (partition, end.offset)).collect();
+            EndsOf { asked_ms, ends }
+        };
+        Self::start(("kafka-unread", "ask for the ends of partitions"), 1, bell, answer)
+    }
 }

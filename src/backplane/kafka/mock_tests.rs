@@ -7,6 +7,7 @@ use super::history::{History, ReadEnd, ReadThrough};
 use super::mock::{Mock, TOPIC, soon};
 use super::offsets::Offsets;
 use super::reader::{ReadAt, Reader, Told};
+use crate::limits::KAFKA_UNREAD_MS;
 use crossbeam_channel::Receiver;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
@@ -153,6 +154,46 @@ fn brokers_that_come_back_are_read_on() {
     mock.cluster.broker_up(-1).unwrap();
     write(&mock, 0, 5..10);
     assert_eq!(wait_for(&mut reader, &rung, 5).last(), Some(&(0, 9, "9".into())));
+}
+
+/// Takes for so long, or until its client was replaced, woken as threads are that read: by the bell, and ten times a second.
+/// The places of what was told; whether it was replaced.
+fn take_for(reader: &mut Reader, rung: &Receiver<()>, time: Duration) -> (Vec<(u16, u64)>, bool) {
+    let (mut seen, deadline, before) = (Vec::new(), Instant::now() + time, reader.made_anew());
+    while Instant::now() < deadline && reader.made_anew() == before {
+        let _ = rung.recv_timeout(Duration::from_millis(100));
+        reader.take(50, |told| match told {
+            Told::Record(record) => seen.push((record.partition(), record.offset())),
+            Told::Lost { partition } => panic!("{partition} is lost"),
+            Told::Trouble { code, .. } => panic!("{code}"),
+        });
+    }
+    (seen, reader.made_anew() > before)
+}
+
+#[test]
+fn a_client_that_reads_no_more_is_replaced_and_nothing_is_missed_or_told_twice() {
+    let mock = Mock::new(2, 3);
+    let (bell, rung) = Bell::new();
+    let mut reader = Reader::open(&mock.connection, TOPIC, 3, &bell).unwrap();
+    reader.assign(&[(0, ReadAt::Start), (1, ReadAt::Start), (2, ReadAt::Start)]).unwrap();
+    write(&mock, 0, 0..5);
+    write(&mock, 1, 0..5);
+    wait_for(&mut reader, &rung, 10);
+    // Nobody is taken for deaf who has nothing more to tell, or never had.
+    let three_answers = Duration::from_millis(3 * KAFKA_UNREAD_MS);
+    assert_eq!(take_for(&mut reader, &rung, three_answers), (vec![], false));
+    reader.deafen(1).unwrap();
+    write(&mock, 0, 5..6);
+    write(&mock, 1, 5..8);
+    assert_eq!(wait_for(&mut reader, &rung, 1)[0].1, 5, "of the other one");
+    assert_eq!(take_for(&mut reader, &rung, PATIENCE), (vec![], true), "it was deaf until that was noticed");
+    write(&mock, 0, 6..7);
+    write(&mock, 2, 0..1);
+    let mut seen = wait_for(&mut reader, &rung, 5);
+    seen.sort();
+    let places: Vec<_> = seen.iter().map(|(partition, offset, _)| (*partition, *offset)).collect();
+    assert_eq!(places, [(0, 6), (1, 5), (1, 6), (1, 7), (2, 0)]);
 }
 
 #[test]

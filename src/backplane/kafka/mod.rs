@@ -32,6 +32,7 @@ mod options;
 mod producer;
 mod reader;
 mod seen;
+mod silences;
 mod state_writer;
 mod token;
 mod topic_id;

@@ -152,6 +152,11 @@ impl NodeTopic {
         self.reader.trouble().or_else(producers)
     }
 
+    /// How often its reader was made anew, for it did not read what was there.
+    pub fn readers_made_anew(&self) -> u64 {
+        self.reader.made_anew()
+    }
+
     fn producer_of(&self, ordinal: u16) -> usize {
         (usize::from(ordinal) / self.per_producer) % KAFKA_PRODUCERS
     }

@@ -2,18 +2,25 @@
 //!
 //! Each partition has a queue of its own, since an error that librdkafka hands on does not say of which partition it
 //! speaks. Who takes asks nothing of partitions that have nothing; the bell is rung when one comes to have something.
+//!
+//! A client that reads no more of a partition in which there is something is replaced ([`Silences`]); all partitions go on
+//! behind the last record that they told.
 
+use super::aside::drop_aside;
 use super::bell::Bell;
 use super::connection::Connection;
 use super::consumer::{self, Client};
 use super::ear::Ear;
+use super::ends::{EndsOf, PartitionsAsker};
 use super::seen::Seen;
+use super::silences::Silences;
 use super::trouble::{Trouble, code_of};
 use crate::limits::{
-    KAFKA_READ_AHEAD_BYTES, KAFKA_READ_AHEAD_LEAST, KAFKA_READ_AHEAD_MOST, KAFKA_READ_AHEAD_RECORDS,
-    KAFKA_SWEEP_MS, KAFKA_TURN_RECORDS,
+    KAFKA_ANEW_MS, KAFKA_READ_AHEAD_BYTES, KAFKA_READ_AHEAD_LEAST, KAFKA_READ_AHEAD_MOST,
+    KAFKA_READ_AHEAD_RECORDS, KAFKA_SWEEP_MS, KAFKA_TURN_RECORDS,
 };
 use crossbeam_channel::{Receiver, Sender, unbounded};
+use rdkafka::ClientConfig;
 use rdkafka::consumer::Consumer;
 use rdkafka::consumer::base_consumer::PartitionQueue;
 use rdkafka::error::KafkaError;
@@ -64,6 +71,8 @@ struct Read {
 /// A consumer of one topic.
 pub struct Reader {
     client: Arc<Client>,
+    connection: Connection,
+    config: ClientConfig,
     topic: String,
     bell: Bell,
     /// By partition; those that are read.
@@ -75,6 +84,14 @@ pub struct Reader {
     /// Partitions that may have something, each once.
     waiting: VecDeque<u16>,
     next_sweep: Instant,
+    silences: Silences,
+    /// Where those end that are silent.
+    asker: PartitionsAsker,
+    /// What the times of `silences` are since.
+    begun: Instant,
+    made_anew: u64,
+    /// Not before this, again.
+    next_anew: Instant,
 }
 
 impl Reader {
@@ -88,18 +105,25 @@ impl Reader {
         // For each partition, as each has a queue of its own.
         let fixed = [("queued.max.messages.kbytes", kbytes.as_str()), ("enable.partition.eof", "false")];
         let usual = [("queued.min.messages", records.as_str()), ("fetch.message.max.bytes", bytes.as_str())];
-        let mut client = consumer::create(connection, &consumer::config(connection, &fixed, &usual))?;
-        consumer::ring_for_events(&mut client, bell);
+        let config = consumer::config(connection, &fixed, &usual);
         let (ring, rung) = unbounded();
+        let now = Instant::now();
         Ok(Self {
-            client: Arc::new(client),
+            client: create(connection, &config, bell)?,
+            connection: connection.clone(),
+            config,
             topic: topic.to_owned(),
             bell: bell.clone(),
             read: BTreeMap::new(),
             ring,
             rung,
             waiting: VecDeque::new(),
-            next_sweep: Instant::now(),
+            next_sweep: now,
+            silences: Silences::default(),
+            asker: PartitionsAsker::of_partitions(connection, topic, bell)?,
+            begun: now,
+            made_anew: 0,
+            next_anew: now,
         })
     }
 
@@ -109,6 +133,13 @@ impl Reader {
         let known: Vec<_> =
             partitions.iter().map(|(p, _)| *p).filter(|p| self.read.contains_key(p)).collect();
         self.unassign(&known)?;
+        let now_ms = self.now_ms();
+        partitions.iter().for_each(|(partition, at)| self.silences.begin(*partition, *at, now_ms));
+        self.assign_unread(partitions)
+    }
+
+    /// Reads these, of which none is read.
+    fn assign_unread(&mut self, partitions: &[(u16, ReadAt)]) -> Result<(), Trouble> {
         let mut list = TopicPartitionList::with_capacity(partitions.len());
         for &(partition, at) in partitions {
             // Before it is assigned, so that nothing of it goes into the common queue.
@@ -139,6 +170,7 @@ impl Reader {
             .filter_map(|partition| Some((*partition, self.read.remove(partition)?)))
             .collect();
         for (partition, _) in &gone {
+            self.silences.end(*partition);
             list.add_partition(&self.topic, i32::from(*partition));
         }
         self.waiting.retain(|partition| self.read.contains_key(partition));
@@ -160,7 +192,7 @@ impl Reader {
             let _ = self.unassign(&[partition]);
             tell(Told::Lost { partition });
         }
-        let mut taken = 0;
+        let (mut taken, now_ms) = (0, self.now_ms());
         while taken < most
             && let Some(partition) = self.waiting.pop_front()
         {
@@ -169,6 +201,9 @@ impl Reader {
             let turn = take_turn(&read.queue, partition, share, &mut tell);
             taken += turn.taken;
             read.is_waiting = turn.has_more;
+            if turn.taken > 0 {
+                self.silences.told(partition, turn.last, now_ms);
+            }
             if turn.is_lost {
                 // That it cannot be unassigned means that it is not assigned.
                 let _ = self.unassign(&[partition]);
@@ -177,15 +212,89 @@ impl Reader {
                 self.waiting.push_back(partition);
             }
         }
+        // After the records: whoever is silent now has nothing that was read.
+        for partition in self.listen_to_silence(now_ms) {
+            tell(Told::Lost { partition });
+        }
         if !self.waiting.is_empty() {
             self.bell.ring();
         }
         taken
     }
 
+    /// How often its client was replaced, for it read no more of a partition in which there was something.
+    pub fn made_anew(&self) -> u64 {
+        self.made_anew
+    }
+
     /// A trouble with the connections that will not pass by itself, such as a password that is refused.
     pub fn trouble(&self) -> Option<Trouble> {
         self.client.context().trouble()
+    }
+
+    /// Asks who is silent for long, and replaces a client that is deaf. Partitions that are not read any more.
+    fn listen_to_silence(&mut self, now_ms: u64) -> Vec<u16> {
+        let mut deaf = Vec::new();
+        for EndsOf { asked_ms, ends } in self.asker.answers().collect::<Vec<_>>() {
+            deaf.extend(self.silences.answered(asked_ms, ends));
+        }
+        // Who only waits for its turn has been read.
+        deaf.retain(|partition| self.read.get(partition).is_some_and(|read| !read.is_waiting));
+        let silent = self.silences.due(now_ms);
+        if !silent.is_empty() {
+            // If it is not asked, the next time.
+            let _ = self.asker.ask((now_ms, silent));
+        }
+        if deaf.is_empty() || Instant::now() < self.next_anew { Vec::new() } else { self.make_anew(&deaf) }
+    }
+
+    /// A new client in place of one that is deaf: whatever is the matter with it is its own. All go on where they stood;
+    /// partitions of which that cannot be.
+    fn make_anew(&mut self, deaf: &[u16]) -> Vec<u16> {
+        self.next_anew = Instant::now() + Duration::from_millis(KAFKA_ANEW_MS);
+        let client = match create(&self.connection, &self.config, &self.bell) {
+            Ok(client) => client,
+            Err(trouble) => {
+                tracing::error!(%trouble, "no reader can be made in place of one that is deaf");
+                return Vec::new();
+            }
+        };
+        self.made_anew += 1;
+        tracing::warn!(
+            topic = self.topic,
+            ?deaf,
+            "records are there and were not read: the reader was made anew"
+        );
+        let read = std::mem::take(&mut self.read);
+        self.waiting.clear();
+        let now_ms = self.now_ms();
+        let places: Vec<_> = read
+            .keys()
+            .filter_map(|partition| Some((*partition, self.silences.begin_again(*partition, now_ms)?)))
+            .collect();
+        // Queues before their client, which waits for its threads.
+        let client = std::mem::replace(&mut self.client, client);
+        drop_aside((read, client));
+        match self.assign_unread(&places) {
+            Ok(()) => Vec::new(),
+            Err(trouble) => {
+                tracing::error!(%trouble, "partitions cannot be read on");
+                let _ = self.unassign(&self.read.keys().copied().collect::<Vec<_>>());
+                places.into_iter().map(|(partition, _)| partition).collect()
+            }
+        }
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.begun.elapsed().as_millis() as u64
+    }
+
+    /// librdkafka reads nothing more of it, and says nothing, as it was seen to do.
+    #[cfg(test)]
+    pub(super) fn deafen(&self, partition: u16) -> Result<(), KafkaError> {
+        let mut list = TopicPartitionList::new();
+        list.add_partition(&self.topic, i32::from(partition));
+        self.client.pause(&list)
     }
 
     fn with_ring(&self, partition: u16, mut queue: Queue) -> Queue {
@@ -228,27 +337,41 @@ impl Reader {
     }
 }
 
+fn create(connection: &Connection, config: &ClientConfig, bell: &Bell) -> Result<Arc<Client>, Trouble> {
+    let mut client = consumer::create(connection, config)?;
+    consumer::ring_for_events(&mut client, bell);
+    Ok(Arc::new(client))
+}
+
 struct Turn {
     taken: usize,
+    /// The offset of its last record.
+    last: Option<u64>,
     has_more: bool,
     is_lost: bool,
 }
 
 fn take_turn(queue: &Queue, partition: u16, share: usize, tell: &mut impl FnMut(Told<'_>)) -> Turn {
-    for taken in 0..share {
+    let mut turn = Turn { taken: 0, last: None, has_more: true, is_lost: false };
+    while turn.taken < share {
         match queue.poll(Duration::ZERO) {
-            None => return Turn { taken, has_more: false, is_lost: false },
-            Some(Ok(message)) => tell(Told::Record(Seen::new(&message))),
+            None => return Turn { has_more: false, ..turn },
+            Some(Ok(message)) => {
+                let seen = Seen::new(&message);
+                turn.last = Some(seen.offset());
+                tell(Told::Record(seen));
+            }
             Some(Err(error)) if is_lost_place(&error) => {
-                return Turn { taken, has_more: false, is_lost: true };
+                return Turn { has_more: false, is_lost: true, ..turn };
             }
             Some(Err(error)) => {
                 let code = code_of(&error).unwrap_or(RDKafkaErrorCode::Fail);
                 tell(Told::Trouble { partition, code });
             }
         }
+        turn.taken += 1;
     }
-    Turn { taken: share, has_more: true, is_lost: false }
+    turn
 }
 
 /// There is nothing at the place from which was to be read.

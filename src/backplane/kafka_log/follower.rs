@@ -17,6 +17,7 @@ use crate::model::Partition;
 use crate::tail::End;
 use crossbeam_channel::{Receiver, Sender};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 /// What the follower is told.
@@ -44,6 +45,7 @@ pub(super) struct Follower {
     reader: Reader,
     filled: Receiver<Filled>,
     hands: Hands,
+    health: Arc<KafkaHealth>,
 }
 
 impl Follower {
@@ -61,7 +63,7 @@ impl Follower {
         let hands = Hands::open(options, (index, opened), bell, commands, (fill, pages), deliver, health)?;
         let topology = options.topology;
         let reader = Reader::open(&options.connection, &options.topic, topology.partitions(), bell)?;
-        Ok(Self { reader, filled, hands })
+        Ok(Self { reader, filled, hands, health: Arc::clone(health) })
     }
 
     /// Until it is told to stop.
@@ -79,6 +81,7 @@ impl Follower {
             }
             self.read_elsewhere();
             self.reader.take(KAFKA_FOLLOW_RECORDS, |told| self.hands.told(told));
+            self.health.readers_made_anew[0].store(self.reader.made_anew(), Relaxed);
             self.hands.follow_states();
             self.hands.tick();
             self.read_elsewhere();

@@ -54,6 +54,7 @@ pub struct KafkaHealth {
     pub(super) states_passed: AtomicU64,
     pub(super) states_written: AtomicU64,
     pub(super) state_troubles: [AtomicU64; StateTrouble::ALL.len()],
+    pub(super) readers_made_anew: [AtomicU64; 2],
     pub(super) trouble: Mutex<Option<Trouble>>,
     pub(super) index_failed: AtomicBool,
     pub(super) index_errors: AtomicU64,
@@ -100,6 +101,8 @@ pub struct KafkaReading {
     pub states_written: u64,
     /// What went wrong with it, by the number of [`StateTrouble`].
     pub state_troubles: [u64; StateTrouble::ALL.len()],
+    /// Readers that did not read what was there and were made anew: of the mailbox topic, of the state topic.
+    pub readers_made_anew: [u64; 2],
     /// Why the state topic cannot be read or written, where that will not pass by itself.
     pub trouble: Option<Trouble>,
     /// The index takes nothing now.
@@ -133,6 +136,7 @@ impl KafkaHealth {
             states_passed: read(&self.states_passed),
             states_written: read(&self.states_written),
             state_troubles: self.state_troubles.each_ref().map(read),
+            readers_made_anew: self.readers_made_anew.each_ref().map(read),
             trouble: lock(&self.trouble).clone(),
             index_failed: self.index_failed.load(Relaxed),
             index_errors: read(&self.index_errors),

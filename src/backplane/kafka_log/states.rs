@@ -180,6 +180,7 @@ impl Hands {
         }
         let made_anew = self.states.writer.made_anew();
         self.health.state_troubles[StateTrouble::MadeAnew as usize].store(made_anew, Relaxed);
+        self.health.readers_made_anew[1].store(self.states.reader.made_anew(), Relaxed);
     }
 
     /// A partition's past was read, or could not be.
