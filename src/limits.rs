@@ -266,10 +266,8 @@ pub const KAFKA_TROUBLE_MS: u64 = 40_000;
 /// Time between two looks at partitions of which nothing was heard.
 pub const KAFKA_SWEEP_MS: u64 = 1_000;
 /// Silence of a partition that is read after which its end is asked for, and time between two such questions. Where two answers
-/// say that there is more, its reader is made anew.
-pub const KAFKA_UNREAD_MS: u64 = 3_000;
-/// Time between two times that a reader is made anew. Sooner: it waits for that.
-pub const KAFKA_ANEW_MS: u64 = 15_000;
+/// in a row say that there is more, its reader is made anew: later than librdkafka gives up a broker that stands still (ten seconds).
+pub const KAFKA_UNREAD_MS: u64 = 6_000;
 /// Time for an answer to where a log ends, and again to where it begins. Later: there is none.
 pub const KAFKA_END_MS: u64 = 1_000;
 /// Such questions that wait. More: not asked.

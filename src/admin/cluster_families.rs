@@ -202,7 +202,7 @@ pub const CLUSTER_FAMILIES: &[Family] = &[
     },
     Family {
         name: "corepost_readers_made_anew_total",
-        help: "Readers that did not read records which were there and were made anew, by topic.",
+        help: "Readers that read nothing of partitions that had gone on, and were made anew, by topic.",
         kind: Kind::Counter,
         labels: &["topic"],
         read: |reports, series| {

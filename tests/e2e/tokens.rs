@@ -161,7 +161,9 @@ fn keys_are_read_again_when_told_and_bad_ones_are_not_taken() {
     place.write("api.keys", "another-key-of-the-stories\n");
     server.signal("HUP");
     eventually_on_every_core("the old one is not taken any more", || {
-        Knock::new(&format!("token={good}")).enter(server.addr).is_err()
+        Knock::new(&format!("token={good}"))
+            .send(server.addr)
+            .is_err_and(|answer| answer.starts_with("HTTP/1.1 401 "))
     });
     assert!(alice.is_quiet(), "sessions stay");
     eventually("nor the old API key", || {

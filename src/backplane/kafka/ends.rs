@@ -6,6 +6,7 @@ use super::connection::Connection;
 use super::offsets::Offsets;
 use super::trouble::Trouble;
 use crate::limits::{KAFKA_END_MS, KAFKA_QUESTIONS};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Both ends of a log.
@@ -54,7 +55,7 @@ pub(super) struct EndsOf {
     /// When it was asked.
     pub asked_ms: u64,
     /// The offset of each partition's next record.
-    pub ends: Vec<(u16, u64)>,
+    pub ends: BTreeMap<u16, u64>,
 }
 
 /// Asks with a client of its own, made with the first question.

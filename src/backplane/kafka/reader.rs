@@ -1,4 +1,4 @@
-//! Reads partitions of one topic as they grow: taken on and given up one by one, never waiting.
+//! Reads partitions of one topic as they grow: taken on and given up one by one, without waiting for a broker.
 //!
 //! Each partition has a queue of its own, since an error that librdkafka hands on does not say of which partition it
 //! speaks. Who takes asks nothing of partitions that have nothing; the bell is rung when one comes to have something.
@@ -16,8 +16,8 @@ use super::seen::Seen;
 use super::silences::Silences;
 use super::trouble::{Trouble, code_of};
 use crate::limits::{
-    KAFKA_ANEW_MS, KAFKA_READ_AHEAD_BYTES, KAFKA_READ_AHEAD_LEAST, KAFKA_READ_AHEAD_MOST,
-    KAFKA_READ_AHEAD_RECORDS, KAFKA_SWEEP_MS, KAFKA_TURN_RECORDS,
+    KAFKA_READ_AHEAD_BYTES, KAFKA_READ_AHEAD_LEAST, KAFKA_READ_AHEAD_MOST, KAFKA_READ_AHEAD_RECORDS,
+    KAFKA_SWEEP_MS, KAFKA_TURN_RECORDS,
 };
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use rdkafka::ClientConfig;
@@ -27,7 +27,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 /// Where reading begins.
@@ -90,8 +90,8 @@ pub struct Reader {
     /// What the times of `silences` are since.
     begun: Instant,
     made_anew: u64,
-    /// Not before this, again.
-    next_anew: Instant,
+    /// The client that was replaced last, while it ends. At most one does: until it has, no other is replaced.
+    replaced: Weak<Client>,
 }
 
 impl Reader {
@@ -123,7 +123,7 @@ impl Reader {
             asker: PartitionsAsker::of_partitions(connection, topic, bell)?,
             begun: now,
             made_anew: 0,
-            next_anew: now,
+            replaced: Weak::new(),
         })
     }
 
@@ -157,7 +157,11 @@ impl Reader {
         }
         self.bell.ring();
         self.client.incremental_assign(&list).map_err(|error| {
-            self.read.retain(|partition, _| partitions.iter().all(|(asked, _)| asked != partition));
+            for (partition, _) in partitions {
+                self.read.remove(partition);
+                self.silences.end(*partition);
+            }
+            self.waiting.retain(|partition| self.read.contains_key(partition));
             failed("read partitions", &error.to_string())
         })
     }
@@ -232,26 +236,26 @@ impl Reader {
         self.client.context().trouble()
     }
 
-    /// Asks who is silent for long, and replaces a client that is deaf. Partitions that are not read any more.
+    /// Asks for the ends of those that are silent, and replaces a client that is deaf. Partitions that are not read any more.
     fn listen_to_silence(&mut self, now_ms: u64) -> Vec<u16> {
         let mut deaf = Vec::new();
         for EndsOf { asked_ms, ends } in self.asker.answers().collect::<Vec<_>>() {
-            deaf.extend(self.silences.answered(asked_ms, ends));
+            deaf = self.silences.answered(asked_ms, &ends, now_ms);
         }
-        // Who only waits for its turn has been read.
-        deaf.retain(|partition| self.read.get(partition).is_some_and(|read| !read.is_waiting));
         let silent = self.silences.due(now_ms);
-        if !silent.is_empty() {
-            // If it is not asked, the next time.
-            let _ = self.asker.ask((now_ms, silent));
+        if !silent.is_empty() && !self.asker.ask((now_ms, silent)) {
+            tracing::error!("nobody asks for the ends of silent partitions any more");
         }
-        if deaf.is_empty() || Instant::now() < self.next_anew { Vec::new() } else { self.make_anew(&deaf) }
+        // Who only waits for its turn has been read, also if that was while others were told.
+        let rung: Vec<_> = self.rung.try_iter().collect();
+        self.mark(rung);
+        deaf.retain(|(partition, _)| self.read.get(partition).is_some_and(|read| !read.is_waiting));
+        if deaf.is_empty() || self.replaced.strong_count() > 0 { Vec::new() } else { self.make_anew(&deaf) }
     }
 
     /// A new client in place of one that is deaf: whatever is the matter with it is its own. All go on where they stood;
     /// partitions of which that cannot be.
-    fn make_anew(&mut self, deaf: &[u16]) -> Vec<u16> {
-        self.next_anew = Instant::now() + Duration::from_millis(KAFKA_ANEW_MS);
+    fn make_anew(&mut self, deaf: &[(u16, u64)]) -> Vec<u16> {
         let client = match create(&self.connection, &self.config, &self.bell) {
             Ok(client) => client,
             Err(trouble) => {
@@ -263,23 +267,19 @@ impl Reader {
         tracing::warn!(
             topic = self.topic,
             ?deaf,
-            "records are there and were not read: the reader was made anew"
+            "partitions go on and were not read: the reader was made anew"
         );
         let read = std::mem::take(&mut self.read);
         self.waiting.clear();
-        let now_ms = self.now_ms();
-        let places: Vec<_> = read
-            .keys()
-            .filter_map(|partition| Some((*partition, self.silences.begin_again(*partition, now_ms)?)))
-            .collect();
-        // Queues before their client, which waits for its threads.
+        let places = self.silences.begin_again(deaf, self.now_ms());
         let client = std::mem::replace(&mut self.client, client);
+        self.replaced = Arc::downgrade(&client);
+        // Queues before their client, which waits for its threads.
         drop_aside((read, client));
         match self.assign_unread(&places) {
             Ok(()) => Vec::new(),
             Err(trouble) => {
                 tracing::error!(%trouble, "partitions cannot be read on");
-                let _ = self.unassign(&self.read.keys().copied().collect::<Vec<_>>());
                 places.into_iter().map(|(partition, _)| partition).collect()
             }
         }
@@ -289,7 +289,7 @@ impl Reader {
         self.begun.elapsed().as_millis() as u64
     }
 
-    /// librdkafka reads nothing more of it, and says nothing, as it was seen to do.
+    /// librdkafka reads nothing more of it and says nothing: like what was seen, if not by the same cause.
     #[cfg(test)]
     pub(super) fn deafen(&self, partition: u16) -> Result<(), KafkaError> {
         let mut list = TopicPartitionList::new();
@@ -326,14 +326,19 @@ impl Reader {
             self.next_sweep = now + Duration::from_millis(KAFKA_SWEEP_MS);
             marks.extend(self.read.keys());
         }
-        for partition in marks {
+        self.mark(marks);
+        strays
+    }
+
+    /// These may have something.
+    fn mark(&mut self, partitions: Vec<u16>) {
+        for partition in partitions {
             if let Some(read) = self.read.get_mut(&partition)
                 && !std::mem::replace(&mut read.is_waiting, true)
             {
                 self.waiting.push_back(partition);
             }
         }
-        strays
     }
 }
 

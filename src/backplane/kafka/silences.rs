@@ -1,11 +1,12 @@
 //! Which partitions that tell nothing have something to tell: pure.
 //!
 //! A reader of librdkafka was seen to read nothing more of a partition for minutes after a broker had been killed, while
-//! everything else went on; nothing told of it (ARCHITECTURE.md, *Records to Kafka and back*). So whoever has told nothing for a while is asked
-//! for its end by another client, and is deaf where one answer after the other says that there is more and none of it came.
+//! everything else went on; nothing told of it (ARCHITECTURE.md, *Records to Kafka and back*). So whoever has told nothing for
+//! a while is asked for its end by another client, and is deaf where one answer after the other says that there is more and
+//! none of it came.
 //!
-//! Always holds: nobody is called deaf twice for the same end. What stands there may be no record at all, as the mark with
-//! which a transaction ends.
+//! Always holds: no reading begins again twice at the same place for the same end. What stands there may be no record at
+//! all, as the mark with which a transaction ends.
 
 use super::reader::ReadAt;
 use crate::limits::KAFKA_UNREAD_MS;
@@ -17,10 +18,10 @@ struct Silence {
     at: ReadAt,
     /// When it told something last, or its reading began.
     since_ms: u64,
-    /// It was answered since then that there is more, up to here.
-    more: Option<u64>,
-    /// The end for which it was called deaf last.
-    called: u64,
+    /// The answer before said that there is more.
+    has_more: bool,
+    /// Where its reading began again last because it was deaf, and for which end.
+    again: Option<(ReadAt, u64)>,
 }
 
 /// What is known of the partitions that are read; as many as these.
@@ -28,12 +29,14 @@ struct Silence {
 pub(super) struct Silences {
     of: BTreeMap<u16, Silence>,
     next_ask_ms: u64,
+    /// A question is not answered yet.
+    is_asking: bool,
 }
 
 impl Silences {
     /// It is read from there on.
     pub fn begin(&mut self, partition: u16, at: ReadAt, now_ms: u64) {
-        self.of.insert(partition, Silence { at, since_ms: now_ms, more: None, called: 0 });
+        self.of.insert(partition, Silence { at, since_ms: now_ms, has_more: false, again: None });
     }
 
     /// It is read no longer.
@@ -45,52 +48,58 @@ impl Silences {
     pub fn told(&mut self, partition: u16, offset: Option<u64>, now_ms: u64) {
         if let Some(silence) = self.of.get_mut(&partition) {
             silence.at = offset.map_or(silence.at, |offset| ReadAt::Offset(offset + 1));
-            (silence.since_ms, silence.more) = (now_ms, None);
+            (silence.since_ms, silence.has_more) = (now_ms, false);
         }
     }
 
-    /// Who is to be asked for their ends now; nobody before a while has passed since the last time.
+    /// Who is to be asked for their ends now: one question after the other, and nobody before a while has passed since
+    /// the last answer.
     pub fn due(&mut self, now_ms: u64) -> Vec<u16> {
-        if now_ms < self.next_ask_ms {
+        if self.is_asking || now_ms < self.next_ask_ms {
             return Vec::new();
         }
-        self.next_ask_ms = now_ms + KAFKA_UNREAD_MS;
         let is_silent = |silence: &Silence| silence.since_ms + KAFKA_UNREAD_MS <= now_ms;
-        self.of.iter().filter(|(_, silence)| is_silent(silence)).map(|(partition, _)| *partition).collect()
+        let silent: Vec<_> = self
+            .of
+            .iter()
+            .filter(|(_, silence)| is_silent(silence))
+            .map(|(partition, _)| *partition)
+            .collect();
+        self.is_asking = !silent.is_empty();
+        silent
     }
 
-    /// What was answered to a question of that time. Those that are deaf.
-    pub fn answered(&mut self, asked_ms: u64, ends: impl IntoIterator<Item = (u16, u64)>) -> Vec<u16> {
+    /// What was answered to the question of that time: by partition its end, of those that were answered. Those that are
+    /// deaf, with that end.
+    pub fn answered(&mut self, asked_ms: u64, ends: &BTreeMap<u16, u64>, now_ms: u64) -> Vec<(u16, u64)> {
+        (self.is_asking, self.next_ask_ms) = (false, now_ms + KAFKA_UNREAD_MS);
         let mut deaf = Vec::new();
-        for (partition, end) in ends {
-            let Some(silence) = self.of.get_mut(&partition) else { continue };
-            // What it told meanwhile may be all that there was.
-            if silence.since_ms >= asked_ms || end <= silence.next().max(silence.called) {
-                continue;
-            }
-            if silence.more.replace(end).is_some() {
-                deaf.push(partition);
-            }
+        for (&partition, silence) in &mut self.of {
+            let end = ends.get(&partition).copied().filter(|end| {
+                // What it told meanwhile may be all that there was. Who has told nothing since the log's beginning has no
+                // place yet: it may begin at its end.
+                silence.since_ms < asked_ms
+                    && matches!(silence.at, ReadAt::Offset(next) if next < *end)
+                    && silence.again != Some((silence.at, *end))
+            });
+            // Two answers in a row: one that says no, or does not come, begins anew.
+            let had_more = std::mem::replace(&mut silence.has_more, end.is_some());
+            deaf.extend(end.filter(|_| had_more).map(|end| (partition, end)));
         }
         deaf
     }
 
-    /// Its reading begins again from where it stood; that place.
-    pub fn begin_again(&mut self, partition: u16, now_ms: u64) -> Option<ReadAt> {
-        let silence = self.of.get_mut(&partition)?;
-        silence.called = silence.more.take().unwrap_or(silence.called);
-        silence.since_ms = now_ms;
-        Some(silence.at)
-    }
-}
-
-impl Silence {
-    /// The least offset that its next record may have.
-    fn next(&self) -> u64 {
-        match self.at {
-            ReadAt::Start => 0,
-            ReadAt::Offset(offset) => offset,
+    /// All reading begins again from where it stood, since these are deaf; the places.
+    pub fn begin_again(&mut self, deaf: &[(u16, u64)], now_ms: u64) -> Vec<(u16, ReadAt)> {
+        for (partition, end) in deaf {
+            if let Some(silence) = self.of.get_mut(partition) {
+                silence.again = Some((silence.at, *end));
+            }
         }
+        for silence in self.of.values_mut() {
+            (silence.since_ms, silence.has_more) = (now_ms, false);
+        }
+        self.of.iter().map(|(partition, silence)| (*partition, silence.at)).collect()
     }
 }
 
@@ -107,6 +116,12 @@ mod tests {
         silences
     }
 
+    /// The `nth` question and its answer, at once: the ends of partitions. Who is deaf.
+    fn answer<const N: usize>(silences: &mut Silences, nth: u64, ends: [(u16, u64); N]) -> Vec<(u16, u64)> {
+        let now_ms = 2_000 + nth * WHILE;
+        silences.answered(now_ms, &BTreeMap::from(ends), now_ms)
+    }
+
     #[test]
     fn who_is_silent_is_asked_now_and_then_and_nobody_else() {
         let mut silences = silences();
@@ -114,40 +129,64 @@ mod tests {
         assert_eq!(silences.due(1_000), [0_u16; 0]);
         silences.told(8, Some(0), 1_500 + WHILE);
         assert_eq!(silences.due(1_000 + WHILE), [7]);
-        assert_eq!(silences.due(1_001 + WHILE), [0_u16; 0], "not all the time");
+        assert_eq!(silences.due(1_000 + 5 * WHILE), [0_u16; 0], "a question is on its way");
+        silences.answered(1_000 + WHILE, &BTreeMap::new(), 2_000 + 5 * WHILE);
+        assert_eq!(silences.due(1_999 + 6 * WHILE), [0_u16; 0], "not all the time");
         silences.end(7);
-        assert_eq!(silences.due(1_500 + 2 * WHILE), [8]);
+        assert_eq!(silences.due(2_000 + 6 * WHILE), [8]);
     }
 
     #[test]
-    fn who_has_more_at_two_answers_and_told_nothing_between_is_deaf_once_for_each_end() {
+    fn who_has_more_at_two_answers_and_told_nothing_between_is_deaf() {
         let mut silences = silences();
-        assert_eq!(silences.answered(4_000, [(7, 5)]), [0_u16; 0], "nothing is there");
-        assert_eq!(silences.answered(7_000, [(7, 9)]), [0_u16; 0], "it may have come just now");
-        assert_eq!(silences.answered(10_000, [(7, 9)]), [7]);
-        assert_eq!(silences.begin_again(7, 10_010), Some(ReadAt::Offset(5)));
-        for asked_ms in [13_000, 16_000, 19_000] {
-            assert_eq!(silences.answered(asked_ms, [(7, 9)]), [0_u16; 0], "it is no record, it seems");
-        }
-        assert_eq!(silences.answered(22_000, [(7, 10)]), [0_u16; 0]);
-        assert_eq!(silences.answered(25_000, [(7, 12)]), [7], "but there is more");
+        assert_eq!(answer(&mut silences, 1, [(7, 5)]), [], "nothing is there");
+        assert_eq!(answer(&mut silences, 2, [(7, 9)]), [], "it may have come just now");
+        assert_eq!(answer(&mut silences, 3, []), [], "nobody knows");
+        assert_eq!(answer(&mut silences, 4, [(7, 9)]), [], "in a row");
+        assert_eq!(answer(&mut silences, 5, [(7, 11)]), [(7, 11)]);
     }
 
     #[test]
-    fn who_has_told_something_since_is_not() {
+    fn reading_begins_again_once_for_a_place_and_an_end() {
         let mut silences = silences();
-        assert_eq!(silences.answered(4_000, [(7, 9)]), [0_u16; 0]);
-        silences.told(7, Some(6), 4_500);
-        assert_eq!(silences.answered(4_400, [(7, 9)]), [0_u16; 0], "it was asked before that");
+        silences.begin(8, ReadAt::Offset(0), 1_000);
+        assert_eq!(answer(&mut silences, 1, [(7, 9)]), []);
+        assert_eq!(answer(&mut silences, 2, [(7, 9), (8, 3)]), [(7, 9)]);
+        let places = silences.begin_again(&[(7, 9)], 2_001 + 2 * WHILE);
+        assert_eq!(places, [(7, ReadAt::Offset(5)), (8, ReadAt::Offset(0))]);
+        assert_eq!(answer(&mut silences, 3, [(7, 9), (8, 3)]), [], "the other one was not deaf yet");
         assert_eq!(
-            silences.answered(8_000, [(7, 9)]),
-            [0_u16; 0],
-            "the first answer does not count any more"
+            answer(&mut silences, 4, [(7, 9), (8, 3)]),
+            [(8, 3)],
+            "what is there is no record, it seems"
         );
-        silences.told(7, None, 9_000);
-        assert_eq!(silences.answered(11_000, [(7, 9)]), [0_u16; 0], "a trouble was told");
-        assert_eq!(silences.answered(14_000, [(7, 9)]), [7]);
-        assert_eq!(silences.begin_again(7, 14_000), Some(ReadAt::Offset(7)), "behind the last record told");
-        assert_eq!(silences.begin_again(8, 14_000), None);
+        assert_eq!(answer(&mut silences, 5, [(7, 10)]), []);
+        assert_eq!(answer(&mut silences, 6, [(7, 12)]), [(7, 12)], "but there is more");
+        silences.begin_again(&[(7, 12)], 2_001 + 6 * WHILE);
+        silences.told(7, Some(6), 2_002 + 6 * WHILE);
+        assert_eq!(answer(&mut silences, 7, [(7, 12)]), []);
+        assert_eq!(
+            answer(&mut silences, 8, [(7, 12)]),
+            [(7, 12)],
+            "it went on, and stands still at another place"
+        );
+    }
+
+    #[test]
+    fn who_has_told_something_since_is_not_deaf_nor_who_has_no_place() {
+        let mut silences = silences();
+        silences.begin(8, ReadAt::Start, 1_000);
+        assert_eq!(answer(&mut silences, 1, [(7, 9), (8, 9)]), []);
+        silences.told(7, Some(6), 2_500 + 2 * WHILE);
+        assert_eq!(answer(&mut silences, 2, [(7, 9), (8, 9)]), [], "it was asked before that");
+        assert_eq!(answer(&mut silences, 3, [(7, 9)]), [], "the first answer does not count any more");
+        silences.told(7, None, 2_500 + 3 * WHILE);
+        assert_eq!(answer(&mut silences, 4, [(7, 9)]), [], "a trouble was told");
+        assert_eq!(answer(&mut silences, 5, [(7, 9)]), [(7, 9)]);
+        assert_eq!(
+            silences.begin_again(&[], 0),
+            [(7, ReadAt::Offset(7)), (8, ReadAt::Start)],
+            "behind the last record told"
+        );
     }
 }
